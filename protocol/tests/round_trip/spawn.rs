@@ -1,0 +1,20 @@
+//! The spawn conversation.
+
+use fazt_protocol::spawn::{FromZygote, Role, Spawn, ToZygote};
+use proptest::prelude::*;
+
+use super::value::text;
+
+pub(super) fn to_zygote() -> impl Strategy<Value = ToZygote> {
+    let role = prop_oneof![Just(Role::Worker), Just(Role::Builder)];
+    (any::<u64>(), role).prop_map(|(number, role)| ToZygote::Spawn(Spawn { number, role }))
+}
+
+pub(super) fn from_zygote() -> impl Strategy<Value = FromZygote> {
+    prop_oneof![
+        (any::<u16>(), any::<u32>()).prop_map(|(protocol, layers)| FromZygote::Ready { protocol, layers }),
+        (any::<u64>(), any::<i32>()).prop_map(|(number, pid)| FromZygote::Spawned { number, pid }),
+        (any::<u64>(), text(512)).prop_map(|(number, reason)| FromZygote::Failed { number, reason }),
+        text(2048).prop_map(|reason| FromZygote::Refused { reason }),
+    ]
+}

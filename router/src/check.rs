@@ -1,0 +1,80 @@
+//! `fazt-router --check`: the configuration, the sandbox's layers, the store; printed, and an exit code that says whether
+//! the farm would start.
+
+use std::process::{Command, ExitCode};
+
+use serde::Deserialize;
+
+use crate::{config::Config, farm::config::Sandbox, store::supervisor::Supervisor};
+
+/// One layer, as `fazt-worker --check-jail` reports it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Layer {
+    layer: String,
+    in_force: bool,
+    for_root_alone: bool,
+    reason: Option<String>,
+    advice: Option<String>,
+}
+
+/// Checks everything that a start needs, prints it, and says whether it holds.
+pub async fn check(config: Config) -> ExitCode {
+    println!("configuration: {} workers, data in {}", config.farm.workers, config.data_dir.display());
+    let sandbox_holds = check_sandbox(&config);
+    let store_holds = check_store(&config).await;
+    if sandbox_holds && store_holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn check_sandbox(config: &Config) -> bool {
+    let strict = config.farm.sandbox == Sandbox::Strict;
+    println!("sandbox: {}", config.farm.sandbox.word());
+    let probed = Command::new(&config.farm.worker_program)
+        .args(["--check-jail", "--sandbox", config.farm.sandbox.word()])
+        .output();
+    let probed = match probed {
+        Ok(probed) => probed,
+        Err(error) => {
+            println!("  ✗ failed to run {}: {error}", config.farm.worker_program.display());
+            return false;
+        }
+    };
+    for line in String::from_utf8_lossy(&probed.stdout).lines() {
+        match serde_json::from_str::<Layer>(line) {
+            Ok(layer) => print_layer(&layer),
+            Err(_not_json) => println!("  {line}"),
+        }
+    }
+    print!("{}", String::from_utf8_lossy(&probed.stderr));
+    probed.status.success() || !strict
+}
+
+fn print_layer(layer: &Layer) {
+    let mark = if layer.in_force { '✓' } else { '✗' };
+    let why = layer.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    let root = if layer.for_root_alone && !layer.in_force { " (only where root starts the farm)" } else { "" };
+    println!("  {mark} {}{why}{root}", layer.layer);
+    if let Some(advice) = layer.advice.as_ref().filter(|_| !layer.in_force) {
+        println!("      to get it: {advice}");
+    }
+}
+
+async fn check_store(config: &Config) -> bool {
+    match Supervisor::start(config.store.clone()).await {
+        Ok((supervisor, link)) => {
+            let status = link.borrow().as_ref().map(|link| link.status().clone());
+            if let Some(status) = status {
+                println!(
+                    "store: {} ({}, synchronous {}, schema {})",
+                    status.path, status.journal_mode, status.synchronous, status.schema
+                );
+            }
+            supervisor.end().await;
+            true
+        }
+        Err(error) => {
+            println!("store: {error}");
+            false
+        }
+    }
+}

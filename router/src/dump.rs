@@ -1,0 +1,56 @@
+//! The dump: the pool as log lines, one a worker, then the queue, the totals, and the store. For SIGUSR1.
+
+use crate::{farm::status::Status, house::House};
+
+/// Writes the farm's state to the log, at once: it asks nobody that could keep it waiting.
+pub fn dump(house: &House) {
+    let mut status = house.farm.status();
+    let names = house.catalog.all();
+    status.name_apps(|id| names.iter().find(|served| served.app.id == id).map(|served| served.name.to_string()));
+    for row in &status.workers {
+        tracing::info!(
+            target: "dump",
+            worker = row.id,
+            pid = row.pid,
+            app = row.app.as_deref().unwrap_or("-"),
+            state = row.state,
+            age_ms = row.age_ms as u64,
+            served = row.served,
+            rss_bytes = row.rss_bytes,
+            request_id = row.request.as_deref().unwrap_or("-"),
+            phase = row.phase.unwrap_or("-"),
+            for_ms = row.for_ms as u64,
+            "worker"
+        );
+    }
+    totals(&status);
+    let link = house.store.link_now();
+    let store = link.as_ref().map(|link| link.status());
+    tracing::info!(
+        target: "dump",
+        up = store.is_some(),
+        pid = store.map(|store| store.pid),
+        journal_mode = store.map(|store| store.journal_mode.as_str()),
+        synchronous = store.map(|store| store.synchronous.as_str()),
+        "store"
+    );
+}
+
+fn totals(status: &Status) {
+    tracing::info!(target: "dump", queued = status.queued, spawning = status.spawning, dying = status.dying, "queue");
+    tracing::info!(
+        target: "dump",
+        pool_size = status.pool_size,
+        available = status.available,
+        in_use = status.in_use,
+        total_executions = status.total_executions,
+        timeouts = status.timeouts,
+        interrupted = status.interrupted,
+        killed = status.killed,
+        crashes = status.crashes,
+        respawns = status.respawns,
+        lost_logs = status.lost_logs,
+        sandbox = status.sandbox,
+        "totals"
+    );
+}

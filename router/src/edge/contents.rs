@@ -1,0 +1,74 @@
+//! Contents of static files: asked of the store once, kept in memory while they are wanted, by hash and never by path.
+//!
+//! A content's hash is its name, so nothing here can be stale, and two apps with one file share it. Of many that want the
+//! same content at once, one asks the store and the others wait for it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+
+use super::config::Config;
+use crate::{
+    fault::{Code, Fault},
+    store::Store,
+};
+
+/// What a kept content costs beside its bytes.
+const OVERHEAD_BYTES: usize = 256;
+
+type Hash = [u8; 32];
+
+/// Contents by hash.
+#[derive(Debug)]
+pub struct Contents {
+    kept: Cache<Hash, Bytes>,
+    asked: Mutex<HashMap<Hash, Arc<OnceCell<Bytes>>>>,
+}
+
+impl Contents {
+    /// An empty cache.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let weight =
+            |_: &Hash, bytes: &Bytes| u32::try_from(bytes.len().saturating_add(OVERHEAD_BYTES)).unwrap_or(u32::MAX);
+        Self {
+            kept: Cache::builder().weigher(weight).max_capacity(config.content_bytes).build(),
+            asked: Mutex::default(),
+        }
+    }
+
+    /// A content.
+    ///
+    /// # Errors
+    /// 503 where the store does not answer, 404 where it no longer has it: a version that was just removed.
+    pub async fn get(&self, store: &Store, hash: Hash) -> Result<Bytes, Fault> {
+        if let Some(bytes) = self.kept.get(&hash) {
+            return Ok(bytes);
+        }
+        let cell = Arc::clone(self.asked.lock().entry(hash).or_default());
+        let asked = cell.get_or_try_init(|| ask(store, hash)).await.cloned();
+        if let Ok(bytes) = &asked {
+            self.kept.insert(hash, bytes.clone());
+        }
+        let mut waiting = self.asked.lock();
+        // Whoever is last, and whoever was told, leaves nothing behind; who still waits holds the cell.
+        if asked.is_ok() || Arc::strong_count(&cell) <= 2 {
+            waiting.remove(&hash);
+        }
+        asked
+    }
+}
+
+async fn ask(store: &Store, hash: Hash) -> Result<Bytes, Fault> {
+    match store.content(hash).await {
+        Ok(Some(content)) => Ok(Bytes::from(content)),
+        Ok(None) => Err(Fault::new(Code::NotFound, "this file is no longer there")),
+        Err(error) => {
+            tracing::warn!(%error, "a file's content could not be had");
+            Err(Fault::new(Code::StoreUnavailable, "the store does not answer"))
+        }
+    }
+}

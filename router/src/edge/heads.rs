@@ -1,0 +1,219 @@
+//! Watches the heads of requests as they come in, for what the HTTP parser behind it lets pass.
+//!
+//! Two things: a line that ends in a bare LF, and a head with both `Content-Length` and `Transfer-Encoding`. On either, two
+//! readers of the same bytes can disagree where a request ends. It parses nothing else, and it never lets pass what the
+//! parser would refuse: a breach puts a NUL into the head, which the parser answers with 400.
+
+/// How much of a line is kept: the names and values that matter are shorter.
+const LINE_BYTES: usize = 48;
+
+/// Where in the stream of requests the bytes stand.
+#[derive(Debug)]
+pub(super) struct Heads {
+    place: Place,
+    line: Vec<u8>,
+    length: usize,
+    after_return: bool,
+    head: Head,
+    whole: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Within a head, or before one.
+    Head,
+    /// Within a body of which that much is to come.
+    Body(u64),
+    /// Within a chunked body, whose end is not looked for: nothing may follow it on this connection.
+    Chunks,
+    /// After a breach.
+    Broken,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Head {
+    lines: bool,
+    length: Option<u64>,
+    chunked: bool,
+}
+
+impl Heads {
+    /// Before the first request.
+    pub(super) fn new() -> Self {
+        Self {
+            place: Place::Head,
+            line: Vec::with_capacity(LINE_BYTES),
+            length: 0,
+            after_return: false,
+            head: Head::default(),
+            whole: 0,
+        }
+    }
+
+    /// Looks at what came in, and spoils a head that must not pass.
+    pub(super) fn watch(&mut self, bytes: &mut [u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            rest = match self.place {
+                Place::Chunks => return,
+                Place::Broken => {
+                    rest.fill(0);
+                    return;
+                }
+                Place::Body(left) => {
+                    let taken = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
+                    let left = left.saturating_sub(taken as u64);
+                    self.place = if left == 0 { Place::Head } else { Place::Body(left) };
+                    rest.split_at_mut(taken).1
+                }
+                Place::Head => {
+                    let taken = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at.saturating_add(1));
+                    let (line, after) = rest.split_at_mut(taken);
+                    self.take_line(line);
+                    after
+                }
+            };
+        }
+    }
+
+    /// Whether a head has begun and is not whole.
+    pub(super) fn is_partial(&self) -> bool {
+        self.place == Place::Head && (self.head.lines || self.length > 0)
+    }
+
+    /// Whether more is to come, or came, than was answered.
+    pub(super) fn is_open(&self, answered: u32) -> bool {
+        self.place != Place::Head || self.is_partial() || self.whole > answered
+    }
+
+    /// Whether this connection must end with the request in hand.
+    pub(super) fn is_last(&self) -> bool {
+        self.place == Place::Chunks
+    }
+
+    fn take_line(&mut self, piece: &mut [u8]) {
+        let room = LINE_BYTES.saturating_sub(self.line.len());
+        self.line.extend_from_slice(piece.get(..piece.len().min(room)).unwrap_or_default());
+        self.length = self.length.saturating_add(piece.len());
+        let Some((end, before)) = piece.split_last_mut() else { return };
+        if *end != b'\n' {
+            self.after_return = *end == b'\r';
+            return;
+        }
+        let returned = before.last().map_or(self.after_return, |byte| *byte == b'\r');
+        let holds = returned && self.end_line();
+        if !holds {
+            *end = 0;
+            self.place = Place::Broken;
+        }
+        self.line.clear();
+        self.length = 0;
+        self.after_return = false;
+    }
+
+    /// A line is whole. Says whether it may pass.
+    fn end_line(&mut self) -> bool {
+        if self.length > 2 {
+            if self.head.lines {
+                self.head.read(&self.line);
+            }
+            self.head.lines = true;
+            return true;
+        }
+        // An empty line before a request is legal, and ignored as the parser ignores it.
+        if !self.head.lines {
+            return true;
+        }
+        let head = std::mem::take(&mut self.head);
+        self.whole = self.whole.saturating_add(1);
+        self.place = match head {
+            Head { chunked: true, length: Some(_), .. } => return false,
+            Head { chunked: true, .. } => Place::Chunks,
+            Head { length: Some(length), .. } if length > 0 => Place::Body(length),
+            _ => Place::Head,
+        };
+        true
+    }
+}
+
+impl Head {
+    fn read(&mut self, line: &[u8]) {
+        let Some(colon) = memchr::memchr(b':', line) else { return };
+        let (name, value) = line.split_at(colon);
+        if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.chunked = true;
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            let digits = std::str::from_utf8(value.get(1..).unwrap_or_default()).unwrap_or_default().trim();
+            // What is no number here is none to the parser either, which then refuses the head.
+            self.length = Some(digits.parse().unwrap_or(0));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passes(stream: &str) -> bool {
+        let whole = {
+            let mut bytes = stream.as_bytes().to_vec();
+            Heads::new().watch(&mut bytes);
+            bytes == stream.as_bytes()
+        };
+        let mut heads = Heads::new();
+        let apart = stream.bytes().all(|byte| {
+            let mut one = [byte];
+            heads.watch(&mut one);
+            one == [byte]
+        });
+        assert_eq!(whole, apart, "the same whatever the pieces: {stream:?}");
+        whole
+    }
+
+    #[test]
+    fn plain_requests_pass() {
+        assert!(passes("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert!(passes("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert!(passes("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\n\n\n\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert!(passes("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n\na\n\r\n0\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_bare_line_feed_in_a_head_does_not_pass() {
+        for stream in [
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n\n",
+            "\nGET / HTTP/1.1\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n\n\nGET / HTTP/1.1\n",
+            "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /smug HTTP/1.1\nHost: a\n\n",
+        ] {
+            assert!(!passes(stream), "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn two_lengths_of_one_body_do_not_pass() {
+        for (one, other) in [
+            ("Content-Length: 4", "Transfer-Encoding: chunked"),
+            ("transfer-encoding: chunked", "CONTENT-LENGTH:4"),
+            ("Transfer-Encoding: identity", "Content-Length: x"),
+        ] {
+            assert!(!passes(&format!("POST / HTTP/1.1\r\n{one}\r\n{other}\r\n\r\n")), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn knows_what_is_open() {
+        let mut heads = Heads::new();
+        assert!(!heads.is_open(0));
+        heads.watch(&mut b"GET / HT".to_vec());
+        assert!(heads.is_partial() && heads.is_open(0));
+        heads.watch(&mut b"TP/1.1\r\n\r\n".to_vec());
+        assert!(!heads.is_partial() && heads.is_open(0) && !heads.is_open(1));
+        heads.watch(&mut b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\nab".to_vec());
+        assert!(heads.is_open(2));
+        heads.watch(&mut b"c".to_vec());
+        assert!(!heads.is_open(2) && !heads.is_last());
+    }
+}

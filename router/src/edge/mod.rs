@@ -1,0 +1,36 @@
+//! The edge: HTTP in and out. It admits connections and requests, finds the app, serves files, and turns requests into jobs
+//! for the farm and what comes back into answers. It knows nothing of workers; the farm knows nothing of HTTP.
+
+pub mod body;
+pub mod caps;
+pub mod config;
+pub mod contents;
+pub mod entry;
+pub mod host;
+pub mod listen;
+pub mod path;
+pub mod problem;
+pub mod session;
+
+mod accept;
+mod admit;
+mod app;
+mod cors;
+mod encoding;
+mod heads;
+mod page;
+mod preconditions;
+mod pulse;
+mod range;
+mod record;
+mod resolve;
+mod respond;
+mod route;
+mod rules;
+mod site;
+mod stack;
+mod translate;
+mod wire;
+
+pub use entry::{Departure, Passage, Target};
+pub use resolve::{address_of, app as resolve_app};

@@ -1,0 +1,223 @@
+//! From an outcome to the answer on the wire: one place that names it, closes its entry, and says what HTTP must hear.
+
+use std::{
+    convert::Infallible,
+    fmt::Write,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
+
+use fazt_protocol::id::RequestId;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use tower::{Service, service_fn};
+
+use super::{
+    Departure, Passage, body::Body, cors, entry::Entry, problem, record::millis, session::Session, stack::Inner,
+    translate::HOP_BY_HOP,
+};
+use crate::{
+    farm::job::Reply,
+    fault::{Code, Fault},
+    house::House,
+    trace::{Breakdown, Outcome},
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What an app must not say: framing is the router's, the rest would speak for more than the app's own answers.
+const NOT_AN_APPS: [&str; 5] =
+    ["content-length", "clear-site-data", "alt-svc", "strict-transport-security", "x-request-id"];
+
+/// The layer of the book: opens a request's entry, and closes it with its answer.
+pub(super) fn book<S: Inner<()>>(
+    inner: S,
+    house: Arc<House>,
+    session: Arc<Session>,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Body>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Response<Body>, Infallible>> + Send,
+> + Clone
++ Send {
+    service_fn(move |request: Request<Incoming>| {
+        let mut inner = inner.clone();
+        let session = Arc::clone(&session);
+        let (head, body) = request.into_parts();
+        let (entry, headers) = Entry::open(Arc::clone(&house), head);
+        async move {
+            let id = entry.id.clone();
+            let passage = Passage { entry, headers, body: Some(body), session: Arc::clone(&session), target: () };
+            let mut response = match contain(inner.call(passage)).await {
+                Some(Ok(departure)) => depart(departure),
+                Some(Err(never)) => match never {},
+                None => problem::broken(&id),
+            };
+            name(&mut response, &id);
+            if session.is_last() {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response.map(|body| body.on(session)))
+        }
+    })
+}
+
+/// Turns an outcome into an answer and closes its entry.
+fn depart(departure: Departure) -> Response<Body> {
+    let Departure { entry, outcome } = departure;
+    let (duration_us, breakdown) = entry.spent();
+    let (mut response, end) = match outcome {
+        Ok(response) => (response, Outcome::Answered),
+        Err(fault) => (problem::answer(&fault, &entry, duration_us, &breakdown), Outcome::Faulted(fault.code)),
+    };
+    if let (Some(origin), Some(served)) = (&entry.cors, &entry.app)
+        && let Some(rules) = &served.app.manifest.cors
+    {
+        cors::allow(rules, origin, response.headers_mut());
+    }
+    if entry.debug {
+        server_timing(&breakdown, response.headers_mut());
+    }
+    entry.close(response.status().as_u16(), end, duration_us);
+    response
+}
+
+/// An app's answer, without what no app may say.
+pub(super) fn from_app(reply: Reply, host: &str) -> Result<Response<Body>, Fault> {
+    let unfit = |what: &str| Fault::new(Code::InvalidResponse, format!("the app's answer has {what}"));
+    let status = StatusCode::from_u16(reply.status).map_err(|_| unfit("a status that is none"))?;
+    let mut headers = HeaderMap::with_capacity(reply.headers.len().saturating_add(4));
+    for (name, value) in &reply.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unfit("a header name that is none"))?;
+        let value = HeaderValue::from_str(value)
+            .or_else(|_| HeaderValue::from_bytes(value.as_bytes()))
+            .map_err(|_| unfit("a header value that is none"))?;
+        if is_an_apps(&name, &value, host) {
+            headers.append(name, value);
+        }
+    }
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
+    let mut response = Response::new(if bodiless { Body::empty() } else { Body::whole(reply.body) });
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn is_an_apps(name: &HeaderName, value: &HeaderValue, host: &str) -> bool {
+    if HOP_BY_HOP.contains(name) || NOT_AN_APPS.contains(&name.as_str()) || name.as_str().starts_with("x-fazt-") {
+        return false;
+    }
+    *name != header::SET_COOKIE || !is_tossed(value.as_bytes(), host)
+}
+
+/// Whether a cookie names a domain other than this very host: it would reach other apps, or is useless.
+fn is_tossed(cookie: &[u8], host: &str) -> bool {
+    cookie.split(|byte| *byte == b';').skip(1).any(|attribute| {
+        let mut parts = attribute.splitn(2, |byte| *byte == b'=');
+        let name = parts.next().unwrap_or_default().trim_ascii();
+        let value = parts.next().unwrap_or_default().trim_ascii();
+        let domain = value.strip_prefix(b".").unwrap_or(value);
+        name.eq_ignore_ascii_case(b"domain") && !domain.is_empty() && !domain.eq_ignore_ascii_case(host.as_bytes())
+    })
+}
+
+fn name(response: &mut Response<Body>, id: &RequestId) {
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+}
+
+fn server_timing(parts: &Breakdown, headers: &mut HeaderMap) {
+    let spans = [
+        ("queue", parts.queue_us),
+        ("bind", parts.bind_us),
+        ("parse", parts.parse_us),
+        ("inject", parts.inject_us),
+        ("execute", parts.execute_us),
+        ("storage", parts.storage_us),
+        ("respond", parts.respond_us),
+    ];
+    let mut text = String::new();
+    for (name, micros) in spans {
+        let comma = if text.is_empty() { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _written = write!(text, "{comma}{name};dur={:.3}", millis(micros));
+    }
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        headers.insert(HeaderName::from_static("server-timing"), value);
+    }
+}
+
+/// What a future comes to, or nothing where it panicked.
+async fn contain<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
+        Err(_panic) => Poll::Ready(None),
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(headers: &[(&str, &str)]) -> Vec<String> {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let response = from_app(Reply { status: 200, headers, body: Vec::new() }, "a.localhost").unwrap();
+        response.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
+    }
+
+    #[test]
+    fn an_app_says_what_is_its_to_say() {
+        let dropped = [
+            ("Content-Length", "9"),
+            ("Transfer-Encoding", "chunked"),
+            ("Connection", "close"),
+            ("Keep-Alive", "timeout=9"),
+            ("Upgrade", "h2c"),
+            ("Clear-Site-Data", "*"),
+            ("Alt-Svc", "h3"),
+            ("Strict-Transport-Security", "max-age=1"),
+            ("X-Request-Id", "mine"),
+            ("X-Fazt-App", "b"),
+        ];
+        assert!(kept(&dropped).is_empty());
+        assert_eq!(kept(&[("X-A", "1"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2; Path=/")]).len(), 3);
+    }
+
+    #[test]
+    fn a_cookie_reaches_no_other_host() {
+        for tossed in ["a=1; Domain=localhost", "a=1;domain=.LOCALHOST ", "a=1; Secure; Domain = b.localhost"] {
+            assert!(kept(&[("set-cookie", tossed)]).is_empty(), "{tossed}");
+        }
+        for own in ["a=1; Domain=a.localhost", "a=Domain=x", "a=1; Domain=", "domain=localhost"] {
+            assert_eq!(kept(&[("set-cookie", own)]).len(), 1, "{own}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_a_fault() {
+        let bad = |status, name: &str, value: &str| {
+            from_app(Reply { status, headers: vec![(name.to_owned(), value.to_owned())], body: Vec::new() }, "a")
+        };
+        for (status, name, value) in [(99, "a", "b"), (200, "a b", "c"), (200, "a", "b\r\nc: d"), (200, "", "")] {
+            assert_eq!(bad(status, name, value).unwrap_err().code, Code::InvalidResponse);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_contained() {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let output = contain(async { panic!("on purpose") }).await;
+        std::panic::set_hook(hook);
+        let output: Option<()> = output;
+        assert!(output.is_none());
+        assert_eq!(contain(async { 7 }).await, Some(7));
+    }
+}

@@ -1,0 +1,196 @@
+//! The wire below HTTP: a socket that cannot be left hanging.
+//!
+//! Four clocks that the HTTP library has none of, or only coarse ones: a head has 5 s from its first byte, an idle connection
+//! 15 s, an answer 30 s without progress, and after the last answer what still comes in is read away for a second, since a
+//! socket that is closed with bytes unread takes the answer with it. A client that closes its sending side while it waits
+//! still gets its answer; one that resets is reported at once. Heads are watched for smuggling ([`super::heads`]).
+
+use std::{
+    future::Future,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
+
+use super::{heads::Heads, session::Session};
+
+const HEAD: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_secs(15);
+const STALL: Duration = Duration::from_secs(30);
+const LINGER: Duration = Duration::from_secs(1);
+/// What is read away at the end, at most.
+const LINGER_BYTES: usize = 1 << 20;
+
+/// A socket with its clocks.
+#[derive(Debug)]
+pub(super) struct Wire<S> {
+    socket: S,
+    session: Arc<Session>,
+    heads: Heads,
+    /// Armed for the earliest moment that mattered when it was set: resetting it for every request would cost more than a
+    /// needless look every 15 s.
+    clock: Pin<Box<Sleep>>,
+    /// When anything last moved.
+    moved: Instant,
+    head_since: Option<Instant>,
+    stalled: Option<Pin<Box<Sleep>>>,
+    /// Who asked for more when the client had nothing more to say, and was not told.
+    untold: Option<Waker>,
+    ending: Ending,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Open,
+    Draining(usize),
+    Over,
+}
+
+impl<S> Wire<S> {
+    /// A socket that was just accepted.
+    pub(super) fn new(socket: S, session: Arc<Session>) -> Self {
+        let now = Instant::now();
+        Self {
+            socket,
+            session,
+            heads: Heads::new(),
+            clock: Box::pin(sleep_until(now + IDLE)),
+            moved: now,
+            head_since: None,
+            stalled: None,
+            untold: None,
+            ending: Ending::Open,
+        }
+    }
+
+    fn took(&mut self, bytes: &mut [u8]) {
+        self.moved = Instant::now();
+        self.heads.watch(bytes);
+        self.head_since = if self.heads.is_partial() { self.head_since.or(Some(self.moved)) } else { None };
+        if self.heads.is_last() {
+            self.session.end_after_this();
+        }
+    }
+
+    /// Whether an answer is due, or on its way.
+    fn is_owed(&self) -> bool {
+        self.session.is_working() || self.stalled.is_some()
+    }
+
+    /// Nothing came: has the client still time?
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let due = match self.head_since {
+                Some(since) => since + HEAD,
+                None if self.session.is_waiting() => self.moved + IDLE,
+                // A request is in hand: others watch over it, and reading is asked for again after it.
+                None => return Poll::Pending,
+            };
+            if due <= Instant::now() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            if self.clock.deadline() > due || self.clock.is_elapsed() {
+                self.clock.as_mut().reset(due);
+            }
+            ready!(self.clock.as_mut().poll(cx));
+        }
+    }
+
+    /// A write moved on, or did not.
+    fn wrote(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.moved = Instant::now();
+            self.stalled = None;
+            return written;
+        }
+        let clock = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + STALL)));
+        ready!(clock.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = to.filled().len();
+        let Poll::Ready(read) = Pin::new(&mut self.socket).poll_read(cx, to) else { return self.wait(cx) };
+        read?;
+        let came = to.filled_mut().get_mut(before..).unwrap_or_default();
+        if came.is_empty() {
+            // The end of what the client says is not the end of what it hears: while an answer is due, it is not told.
+            if self.is_owed() {
+                self.untold = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            return Poll::Ready(Ok(()));
+        }
+        self.took(came);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.wrote(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, pieces);
+        self.wrote(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        if !self.is_owed()
+            && let Some(waker) = self.untold.take()
+        {
+            waker.wake();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.ending == Ending::Open {
+            ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+            if !self.heads.is_open(self.session.requests()) {
+                self.ending = Ending::Over;
+                return Poll::Ready(Ok(()));
+            }
+            self.ending = Ending::Draining(0);
+            self.clock.as_mut().reset(Instant::now() + LINGER);
+        }
+        let mut space = [0; 8 * 1024];
+        while let Ending::Draining(drained) = self.ending {
+            let mut to = ReadBuf::new(&mut space);
+            let over = match Pin::new(&mut self.socket).poll_read(cx, &mut to) {
+                Poll::Pending => {
+                    ready!(self.clock.as_mut().poll(cx));
+                    true
+                }
+                Poll::Ready(Err(_)) => true,
+                Poll::Ready(Ok(())) => to.filled().is_empty() || drained > LINGER_BYTES,
+            };
+            let drained = drained.saturating_add(to.filled().len());
+            self.ending = if over { Ending::Over } else { Ending::Draining(drained) };
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

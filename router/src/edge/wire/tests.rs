@@ -1,0 +1,132 @@
+//! The wire's clocks, on a clock that only moves when nothing else can.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use super::*;
+use crate::edge::body::Budget;
+
+fn wire(buffer: usize) -> (Wire<DuplexStream>, DuplexStream, Arc<Session>) {
+    let (near, far) = duplex(buffer);
+    let session = Arc::new(Session::new(None, Budget::new(0)));
+    (Wire::new(near, Arc::clone(&session)), far, session)
+}
+
+async fn read(wire: &mut Wire<DuplexStream>) -> io::Result<usize> {
+    wire.read(&mut [0; 256]).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_ends_after_fifteen_seconds() {
+    let (mut wire, _far, _) = wire(64);
+    let begun = Instant::now();
+    assert_eq!(read(&mut wire).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(begun.elapsed().as_secs(), IDLE.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_head_ends_after_five_seconds_however_busy_it_looks() {
+    let (mut wire, mut far, _) = wire(64);
+    let begun = Instant::now();
+    let dripping = tokio::spawn(async move {
+        loop {
+            if far.write_all(b"x").await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    let end = loop {
+        if let Err(error) = read(&mut wire).await {
+            break error;
+        }
+    };
+    assert_eq!((end.kind(), begun.elapsed().as_secs()), (io::ErrorKind::TimedOut, HEAD.as_secs()));
+    drop(wire);
+    dripping.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_in_hand_has_no_idle_clock_and_the_next_wait_begins_after_it() {
+    let (mut wire, _far, session) = wire(64);
+    session.begin(true);
+    let waited = tokio::time::timeout(Duration::from_secs(3_600), read(&mut wire)).await;
+    assert!(waited.is_err(), "a long request is not an idle one");
+    wire.write_all(b"x").await.unwrap();
+    session.wait();
+    let begun = Instant::now();
+    assert_eq!(read(&mut wire).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(begun.elapsed().as_secs(), IDLE.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_closes_its_side_still_gets_its_answer() {
+    let (mut wire, mut far, session) = wire(64);
+    session.begin(true);
+    far.shutdown().await.unwrap();
+    let told = tokio::time::timeout(Duration::from_secs(60), read(&mut wire)).await;
+    assert!(told.is_err(), "the end is not told while an answer is due");
+    wire.write_all(b"answer").await.unwrap();
+    session.wait();
+    assert_eq!(read(&mut wire).await.unwrap(), 0);
+    let mut heard = [0; 6];
+    far.read_exact(&mut heard).await.unwrap();
+    assert_eq!(&heard, b"answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_given_up() {
+    let (mut wire, _far, _) = wire(8);
+    let begun = Instant::now();
+    assert_eq!(wire.write_all(&[0; 64]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(begun.elapsed().as_secs(), STALL.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_still_comes_in_is_read_away_before_the_end() {
+    let (mut wire, mut far, session) = wire(64);
+    far.write_all(b"PUT / HTTP/1.1\r\nContent-Length: 999\r\n\r\n").await.unwrap();
+    read(&mut wire).await.unwrap();
+    session.begin(false);
+    let sending = tokio::spawn(async move { far.write_all(&[0; 999]).await.map(|()| far) });
+    let begun = Instant::now();
+    wire.shutdown().await.unwrap();
+    assert_eq!(begun.elapsed().as_secs(), LINGER.as_secs());
+    sending.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_nothing_open_ends_at_once() {
+    let (mut wire, mut far, session) = wire(64);
+    far.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    read(&mut wire).await.unwrap();
+    session.begin(true);
+    let begun = Instant::now();
+    wire.shutdown().await.unwrap();
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+}
+
+#[derive(Default)]
+struct Woken(std::sync::atomic::AtomicBool);
+
+impl std::task::Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_not_told_of_the_end_is_woken_once_the_answer_is_out() {
+    let (mut wire, mut far, session) = wire(64);
+    session.begin(true);
+    far.shutdown().await.unwrap();
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut space = [0; 8];
+    let mut to = ReadBuf::new(&mut space);
+    assert!(Pin::new(&mut wire).poll_read(&mut Context::from_waker(&waker), &mut to).is_pending());
+    wire.flush().await.unwrap();
+    assert!(!woken.0.load(std::sync::atomic::Ordering::Relaxed), "the answer is still due");
+    session.wait();
+    wire.flush().await.unwrap();
+    assert!(woken.0.load(std::sync::atomic::Ordering::Relaxed));
+}

@@ -1,0 +1,142 @@
+//! Binding: a blank worker becomes an app's for life, with a channel of its own to the store.
+//!
+//! When the store's process was replaced, a bound worker gets a new channel, in the middle of a call too.
+
+use std::{
+    os::fd::AsFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use fazt_protocol::{
+    call::{Assign, FromWorker, Limits, ToWorker},
+    clock, fd,
+    grant::Grant,
+    id::RequestId,
+    limit, version,
+};
+use tokio::time::timeout;
+
+use super::{job::Job, keeper::Keeper};
+use crate::{
+    catalog::Served,
+    fault::{Code, Fault},
+    store::link::Link,
+};
+
+/// The most that loading an app may take, within the request's own limit.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(3);
+/// The most that a new channel for a bound worker may take.
+const REBIND_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Whom a worker works for.
+#[derive(Debug)]
+pub struct Bound {
+    /// The app, at its version.
+    pub served: Arc<Served>,
+    link: Arc<Link>,
+    bind: u64,
+    sequence: u64,
+}
+
+/// Why a worker could not be bound.
+#[derive(Debug)]
+pub enum BindError {
+    /// The store is not there: the worker stays blank.
+    Store(Fault),
+    /// The worker did not load the app, in words.
+    Worker(String),
+}
+
+impl Bound {
+    /// Leave for the next call on this worker's channel.
+    pub fn grant(&mut self, request: RequestId, deadline_ns: u64) -> Grant {
+        self.sequence = self.sequence.saturating_add(1);
+        self.link.key().grant(self.bind, self.sequence, request, deadline_ns)
+    }
+
+    /// Whether the channel leads to the store's process of now.
+    fn leads_to(&self, link: &Arc<Link>) -> bool {
+        Arc::ptr_eq(&self.link, link)
+    }
+}
+
+impl Keeper {
+    /// Binds this blank worker to the job's app and waits until it is loaded.
+    pub(super) async fn bind(&mut self, job: &Job) -> Result<(), BindError> {
+        let left = job.deadline.saturating_duration_since(Instant::now()).min(LOAD_TIMEOUT);
+        let deadline = Instant::now().checked_add(left).unwrap_or(job.deadline);
+        let unavailable = |error: &dyn std::fmt::Display| {
+            BindError::Store(Fault::new(
+                Code::StoreUnavailable,
+                format!("the app could not be loaded: failed to {error}"),
+            ))
+        };
+        let link = self.store.link(left).await.map_err(|error| unavailable(&error))?;
+        let (theirs, ours) = fd::pair().map_err(|error| unavailable(&error))?;
+        let app = &job.served.app;
+        let storage_ms = u32::try_from(self.ground.config.storage_timeout.as_millis()).unwrap_or(u32::MAX);
+        let bind = timeout(left, link.bind(app.id, app.version, storage_ms, theirs)).await;
+        let bind =
+            bind.map_err(|_late| unavailable(&"reach the store in time"))?.map_err(|error| unavailable(&error))?;
+        let mut bound = Bound { served: Arc::clone(&job.served), link, bind, sequence: 0 };
+        let grant = bound.grant(job.id.clone(), clock::now_ns().saturating_add(left.as_nanos() as u64));
+        let assign = Assign {
+            protocol: version::PROTOCOL,
+            app: app.name.clone(),
+            version: app.version,
+            env: app.env.clone(),
+            limits: self.limits(&job.served),
+            grant,
+        };
+        self.bound = Some(bound);
+        let until = tokio::time::Instant::from_std(deadline);
+        match tokio::time::timeout_at(until, self.assign(assign, ours)).await {
+            Ok(loaded) => loaded.map_err(BindError::Worker),
+            Err(_late) => Err(BindError::Worker("it did not load the app in time".to_owned())),
+        }
+    }
+
+    async fn assign(&mut self, assign: Assign, op: std::os::fd::OwnedFd) -> Result<(), String> {
+        self.phase = self.phase.assign().map_err(|breach| breach.to_string())?;
+        let assign = ToWorker::Assign(Box::new(assign));
+        self.pipe.send_with(&assign, &[op.as_fd()]).await.map_err(|error| error.to_string())?;
+        drop(op);
+        let said = self.pipe.receive().await.map_err(|error| error.to_string())?;
+        self.phase = self.phase.hear(&said).map_err(|breach| breach.to_string())?;
+        match said {
+            FromWorker::Assigned(assigned) => assigned.failure.map_or(Ok(()), Err),
+            other => Err(format!("it said {} while loading", other.name())),
+        }
+    }
+
+    /// Gives the worker a channel to the store's process of now, where it has one to another. `call` is the call in hand:
+    /// its request and deadline.
+    pub(super) async fn rebind(&mut self, call: Option<(RequestId, u64)>) {
+        let Some(link) = self.store.link_now() else { return };
+        let Some(bound) = self.bound.as_mut().filter(|bound| !bound.leads_to(&link)) else { return };
+        let Ok((theirs, ours)) = fd::pair() else { return };
+        let app = &bound.served.app;
+        let storage_ms = u32::try_from(self.ground.config.storage_timeout.as_millis()).unwrap_or(u32::MAX);
+        let Ok(Ok(bind)) = timeout(REBIND_TIMEOUT, link.bind(app.id, app.version, storage_ms, theirs)).await else {
+            // The store died again: the next change brings the next try.
+            return;
+        };
+        *bound = Bound { served: Arc::clone(&bound.served), link, bind, sequence: 0 };
+        let grant = call.map(|(request, deadline_ns)| bound.grant(request, deadline_ns));
+        // A worker that is gone shows itself at the next receive.
+        let _gone = self.pipe.send_with(&ToWorker::Rebind { grant }, &[ours.as_fd()]).await;
+    }
+
+    fn limits(&self, served: &Served) -> Limits {
+        let config = &self.ground.config;
+        let lower = served.app.manifest.memory_mb.map(|mib| u64::from(mib).saturating_mul(1024 * 1024));
+        Limits {
+            heap_bytes: lower.map_or(config.memory_bytes, |lower| lower.min(config.memory_bytes)),
+            stack_bytes: 512 * 1024,
+            answer_bytes: config.answer_bytes as u64,
+            storage_calls: limit::STORAGE_CALLS,
+            storage_ms: u32::try_from(config.storage_timeout.as_millis()).unwrap_or(u32::MAX),
+        }
+    }
+}

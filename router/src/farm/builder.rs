@@ -1,0 +1,189 @@
+//! Deploys: a jailed builder unpacks and checks the archive, the store keeps what it gives.
+//!
+//! No archive of a stranger is parsed in this process. What the builder says is checked like a worker's words: its order, every
+//! path, the number and size of what it gives; the store hashes the contents itself. A deploy that fails leaves nothing.
+
+use std::{collections::HashSet, time::Duration};
+
+use fazt_protocol::{
+    body::{Assembly, parts},
+    builder::{Encoding, File, FromBuilder, Manifest, Phase, ToBuilder},
+    limit::{APP_BYTES, APP_FILES, FILE_PATH_BYTES},
+    pipe::asynchronous::{Pipe, Reader, Writer},
+    version,
+};
+use tokio::{task::JoinSet, time::timeout};
+
+use super::Farm;
+use crate::{
+    fault::{Code, Fault},
+    store::{AskError, Store},
+};
+
+/// Contents on their way to the store at once: its writer commits them together, and one flush serves them all.
+const ON_THE_WAY: usize = 32;
+/// How long a deploy's building may take.
+const BUILD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A deploy whose contents the store has, and that waits to be made a version.
+#[derive(Debug)]
+pub struct Uploaded {
+    /// The store's number for it.
+    pub upload: u64,
+    /// What `manifest.json` says.
+    pub manifest: Manifest,
+    /// What was left out or looks wrong.
+    pub warnings: Vec<String>,
+    /// Files.
+    pub files: usize,
+    /// Their size in bytes.
+    pub bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    paths: HashSet<String>,
+    bytes: u64,
+}
+
+/// Builds one archive into an upload.
+///
+/// # Errors
+/// `deploy_refused` with the file and the rule, or what kept the farm from building.
+pub async fn build(farm: &Farm, store: &Store, archive: Vec<u8>) -> Result<Uploaded, Fault> {
+    let upload = store.begin().await.map_err(unavailable)?;
+    let built = timeout(BUILD_TIMEOUT, unpack(farm, store, upload, archive)).await;
+    let built = built.unwrap_or_else(|_late| {
+        let limit = BUILD_TIMEOUT.as_secs();
+        Err(Fault::new(Code::DeployRefused, format!("the archive took longer than {limit} s to unpack")))
+    });
+    if built.is_err() {
+        // An upload that stays is swept by the store after a while.
+        let _swept_later = store.abort(upload).await;
+    }
+    built
+}
+
+async fn unpack(farm: &Farm, store: &Store, upload: u64, archive: Vec<u8>) -> Result<Uploaded, Fault> {
+    let born = farm.builder().await;
+    let (_life, newborn) = born.map_err(|error| Fault::new(Code::Overloaded, format!("failed to {error}")))?;
+    let pipe = Pipe::<FromBuilder, ToBuilder>::plain(newborn.call).map_err(|error| crashed(&error))?;
+    let (mut reader, writer) = pipe.split();
+    // Both directions at once: a builder that gives files while it still reads must not wait for us to finish.
+    let sending = tokio::spawn(send(writer, archive));
+    let heard = hear(&mut reader, store, upload).await;
+    sending.abort();
+    heard
+}
+
+async fn send(mut writer: Writer<ToBuilder>, archive: Vec<u8>) {
+    let (body, rest) = parts(&archive);
+    let begin = ToBuilder::Begin { protocol: version::PROTOCOL, body };
+    if writer.send(&begin).await.is_err() {
+        return;
+    }
+    for part in rest {
+        // A builder that is gone shows itself to the reader.
+        if writer.send(&ToBuilder::Chunk(part)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn hear(reader: &mut Reader<FromBuilder>, store: &Store, upload: u64) -> Result<Uploaded, Fault> {
+    let (mut phase, mut tally, mut keeping) = (Phase::Born, Tally::default(), JoinSet::new());
+    loop {
+        let said = reader.receive().await.map_err(|error| crashed(&error))?;
+        phase = phase.hear(&said).map_err(|breach| crashed(&breach))?;
+        match said {
+            FromBuilder::File(file) => {
+                let (path, encoding) = (file.path.clone(), file.encoding);
+                tally.admit(&file)?;
+                let content = content(reader, &mut phase, file).await?;
+                tally.weigh(&path, encoding, content.len())?;
+                // An encoding belongs to a content that is there.
+                let most = if encoding == Encoding::Identity { ON_THE_WAY } else { 1 };
+                keep_fewer_than(most, &mut keeping).await?;
+                let store = store.clone();
+                keeping.spawn(async move { store.file(upload, path, encoding, &content).await });
+            }
+            FromBuilder::Built(built) => {
+                keep_fewer_than(1, &mut keeping).await?;
+                let (files, bytes) = (tally.paths.len(), tally.bytes);
+                return Ok(Uploaded { upload, manifest: built.manifest, warnings: built.warnings, files, bytes });
+            }
+            FromBuilder::Refused { file, rule } => return Err(refused(&file, &rule)),
+            FromBuilder::Ready(ready) => version::check(ready.protocol).map_err(|mismatch| crashed(&mismatch))?,
+            FromBuilder::Chunk(_) => return Err(crashed(&"a part of no file")),
+        }
+    }
+}
+
+/// Waits until fewer than so many contents are on their way to the store.
+async fn keep_fewer_than(most: usize, keeping: &mut JoinSet<Result<(), AskError>>) -> Result<(), Fault> {
+    while keeping.len() >= most {
+        match keeping.join_next().await {
+            Some(kept) => kept.map_err(|panic| crashed(&panic))?.map_err(unavailable)?,
+            None => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+async fn content(reader: &mut Reader<FromBuilder>, phase: &mut Phase, file: File) -> Result<Vec<u8>, Fault> {
+    let mut assembly = Assembly::begin(file.body, APP_BYTES).map_err(|error| crashed(&error))?;
+    while !assembly.is_whole() {
+        let said = reader.receive().await.map_err(|error| crashed(&error))?;
+        *phase = phase.hear(&said).map_err(|breach| crashed(&breach))?;
+        let FromBuilder::Chunk(part) = said else { return Err(crashed(&"no part where one was due")) };
+        assembly.push(part).map_err(|error| crashed(&error))?;
+    }
+    Ok(assembly.into_bytes())
+}
+
+impl Tally {
+    /// The builder has checked all this; it may have been captured by what it unpacked.
+    fn admit(&mut self, file: &File) -> Result<(), Fault> {
+        let segments_hold = file.path.split('/').all(|segment| !matches!(segment, "" | "." | ".."));
+        let bytes_hold = !file.path.bytes().any(|byte| byte.is_ascii_control() || byte == b'\\');
+        if !segments_hold || !bytes_hold || file.path.len() > FILE_PATH_BYTES {
+            return Err(crashed(&"a path that is not one"));
+        }
+        let is_new = !self.paths.contains(&file.path);
+        if is_new != (file.encoding == Encoding::Identity) {
+            return Err(crashed(&"a file twice, or an encoding of none"));
+        }
+        if is_new && self.paths.len() == APP_FILES {
+            return Err(refused(&file.path, &format!("an app has at most {APP_FILES} files")));
+        }
+        self.paths.insert(file.path.clone());
+        Ok(())
+    }
+
+    fn weigh(&mut self, path: &str, encoding: Encoding, bytes: usize) -> Result<(), Fault> {
+        if encoding == Encoding::Identity {
+            self.bytes = self.bytes.saturating_add(bytes as u64);
+        }
+        if self.bytes > APP_BYTES as u64 {
+            return Err(refused(path, &format!("an app has at most {} MiB", APP_BYTES / (1024 * 1024))));
+        }
+        Ok(())
+    }
+}
+
+fn refused(file: &str, rule: &str) -> Fault {
+    let detail = if file.is_empty() { rule.to_owned() } else { format!("{file}: {rule}") };
+    Fault::new(Code::DeployRefused, detail)
+}
+
+fn crashed(error: &dyn std::fmt::Display) -> Fault {
+    tracing::warn!("builder lost: {error}");
+    Fault::new(Code::DeployRefused, "the archive could not be unpacked: the process that unpacks it ended")
+}
+
+fn unavailable(error: AskError) -> Fault {
+    match error {
+        AskError::Refused(refusal) => Fault::new(Code::DeployRefused, refusal.message),
+        other => Fault::new(Code::StoreUnavailable, format!("failed to {other}")),
+    }
+}

@@ -1,0 +1,235 @@
+//! The pool: which worker serves whom. Pure state: events in, decisions out, no process and no clock of its own.
+//!
+//! A worker is blank, or bound to one app and version for life. The decision for a request, in this order: an idle worker of
+//! its app (of the caller's runtime first, of these the one used last); a blank; the least recently used idle worker of
+//! another app is retired and its successor awaited; wait. An app never holds more than its cap, a worker that comes free
+//! is given up where another app waits and holds at least two fewer, and one blank is kept ahead of need by retiring a
+//! worker that has been idle for long.
+
+mod choice;
+mod decision;
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
+pub use decision::{AppKey, Claim, Orders, Seated, Size, Taken};
+
+use super::queue::{Queues, Waiter};
+
+/// How long a worker must have been idle before it is retired ahead of need. Sooner, apps that take turns would throw out
+/// each other's workers without anybody waiting.
+pub const IDLE_LONG: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+struct Seat<D> {
+    home: usize,
+    door: D,
+    seated: Seated,
+    /// Busy for its first app: not bound to it yet.
+    fresh: bool,
+    /// Its version is no longer served: ends after the request in hand.
+    forgotten: bool,
+    since: Instant,
+}
+
+/// The pool. `D` is the way to a worker, `W` someone who waits for one.
+#[derive(Debug)]
+pub struct Pool<D, W> {
+    size: Size,
+    seats: HashMap<u64, Seat<D>>,
+    /// Workers without a request, the one used last at the end.
+    resting: Vec<u64>,
+    coming: usize,
+    dying: HashSet<u64>,
+    queues: Queues<W>,
+}
+
+impl<D: Clone, W: Waiter> Pool<D, W> {
+    /// An empty pool.
+    #[must_use]
+    pub fn new(size: Size) -> Self {
+        let queues = Queues::new(size.queue_depth);
+        Self { size, seats: HashMap::new(), resting: Vec::new(), coming: 0, dying: HashSet::new(), queues }
+    }
+
+    /// A request wants a worker of `app`, for a caller on runtime `home`.
+    pub fn claim(
+        &mut self,
+        app: AppKey,
+        home: usize,
+        waiter: impl FnOnce() -> W,
+        now: Instant,
+    ) -> (Claim<D, W>, Orders<D, W>) {
+        let mut orders = Orders::none();
+        let found = self
+            .find(Seated::Idle(app), home)
+            .or_else(|| (self.held(app.app) < self.size.app_max).then(|| self.find(Seated::Blank, home)).flatten());
+        let claim = match found.and_then(|worker| self.seat(worker, app, now)) {
+            Some(taken) => Claim::Taken(taken),
+            None => match self.queues.push(app, waiter()) {
+                Ok(()) => {
+                    self.make_room(app, &mut orders);
+                    Claim::Queued
+                }
+                Err(waiter) => Claim::Full(waiter),
+            },
+        };
+        orders.births = self.lacking();
+        (claim, orders)
+    }
+
+    /// Whether a worker of `app` waits for its next request.
+    #[must_use]
+    pub fn has_idle(&self, app: AppKey) -> bool {
+        self.seats.values().any(|seat| seat.seated == Seated::Idle(app) && !seat.forgotten)
+    }
+
+    /// A newborn worker is ready.
+    pub fn join(&mut self, worker: u64, home: usize, door: D, now: Instant) -> Orders<D, W> {
+        self.coming = self.coming.saturating_sub(1);
+        self.seats
+            .insert(worker, Seat { home, door, seated: Seated::Blank, fresh: false, forgotten: false, since: now });
+        self.resting.push(worker);
+        let mut orders = Orders::none();
+        self.serve_waiting(now, &mut orders);
+        orders.births = self.lacking();
+        orders
+    }
+
+    /// A birth came to nothing. The next one is ordered by [`Self::lacking`], after a pause of the caller's choice.
+    pub fn miscarry(&mut self) {
+        self.coming = self.coming.saturating_sub(1);
+    }
+
+    /// A worker has finished its request and may serve again.
+    pub fn rest(&mut self, worker: u64, now: Instant) -> Orders<D, W> {
+        let mut orders = Orders::none();
+        let Some(seat) = self.seats.get_mut(&worker) else { return orders };
+        let Seated::Busy(app) = seat.seated else { return orders };
+        seat.seated = Seated::Idle(app);
+        seat.fresh = false;
+        seat.since = now;
+        if seat.forgotten || self.should_give_up(app) {
+            self.retire(worker, &mut orders);
+        } else {
+            self.resting.push(worker);
+            if let Some(waiter) = self.queues.pop(app)
+                && let Some(taken) = self.seat(worker, app, now)
+            {
+                orders.hand.push((waiter, taken));
+            }
+        }
+        self.serve_waiting(now, &mut orders);
+        orders.births = self.lacking();
+        orders
+    }
+
+    /// A worker was taken for an app and could not be bound to it, through no fault of its own: it is blank again.
+    pub fn unbind(&mut self, worker: u64, now: Instant) -> Orders<D, W> {
+        let mut orders = Orders::none();
+        if let Some(seat) = self.seats.get_mut(&worker) {
+            seat.seated = Seated::Blank;
+            seat.fresh = false;
+            seat.since = now;
+            self.resting.push(worker);
+            self.serve_waiting(now, &mut orders);
+        }
+        orders
+    }
+
+    /// A worker was taken and nobody came for it: as before.
+    pub fn release(&mut self, worker: u64, now: Instant) -> Orders<D, W> {
+        if self.seats.get(&worker).is_some_and(|seat| seat.fresh) {
+            self.unbind(worker, now)
+        } else {
+            self.rest(worker, now)
+        }
+    }
+
+    /// A worker is ending or has ended: its place is free at once, its successor is ordered.
+    pub fn leave(&mut self, worker: u64, now: Instant) -> Orders<D, W> {
+        let mut orders = Orders::none();
+        if self.seats.remove(&worker).is_some() {
+            self.resting.retain(|resting| *resting != worker);
+            self.dying.insert(worker);
+        }
+        self.serve_waiting(now, &mut orders);
+        orders.births = self.lacking();
+        orders
+    }
+
+    /// A worker that left is gone for good.
+    pub fn bury(&mut self, worker: u64) -> usize {
+        self.dying.remove(&worker);
+        self.lacking()
+    }
+
+    /// A version is no longer served: its idle workers end now, its busy ones after their request.
+    pub fn forget(&mut self, app: u64, keep: Option<u64>) -> Orders<D, W> {
+        let mut orders = Orders::none();
+        let old: Vec<u64> = self
+            .seats
+            .iter_mut()
+            .filter_map(|(worker, seat)| match seat.seated {
+                Seated::Idle(key) | Seated::Busy(key) if key.app == app && Some(key.version) != keep => {
+                    seat.forgotten = true;
+                    matches!(seat.seated, Seated::Idle(_)).then_some(*worker)
+                }
+                _ => None,
+            })
+            .collect();
+        for worker in old {
+            self.retire(worker, &mut orders);
+        }
+        orders.births = self.lacking();
+        orders
+    }
+
+    /// Now and then: keeps one blank ahead of need.
+    pub fn tend(&mut self, now: Instant) -> Orders<D, W> {
+        let mut orders = Orders::none();
+        let blanks = self.seats.values().filter(|seat| seat.seated == Seated::Blank).count();
+        if blanks.saturating_add(self.coming) == 0 {
+            let oldest = self.oldest_idle(|_| true).filter(|worker| {
+                self.seats.get(worker).is_some_and(|seat| now.saturating_duration_since(seat.since) >= IDLE_LONG)
+            });
+            if let Some(worker) = oldest {
+                self.retire(worker, &mut orders);
+            }
+        }
+        orders.births = self.lacking();
+        orders
+    }
+
+    /// Every worker and what it is doing, since when.
+    pub fn seats(&self) -> impl Iterator<Item = (u64, Seated, Instant, &D)> {
+        self.seats.iter().map(|(worker, seat)| (*worker, seat.seated, seat.since, &seat.door))
+    }
+
+    /// How many wait, are on their way, and are dying.
+    #[must_use]
+    pub fn crowd(&self) -> (usize, usize, usize) {
+        (self.queues.len(), self.coming, self.dying.len())
+    }
+
+    /// How many births to order now, which counts them as ordered. The dying still cost memory and CPU time, so there are
+    /// never more of them and of those to come than the pool has places, twice.
+    pub fn lacking(&mut self) -> usize {
+        let lack = self.size.workers.saturating_sub(self.seats.len()).saturating_sub(self.coming);
+        let room = self
+            .size
+            .workers
+            .saturating_mul(2)
+            .saturating_sub(self.seats.len())
+            .saturating_sub(self.coming)
+            .saturating_sub(self.dying.len());
+        let births = lack.min(room);
+        self.coming = self.coming.saturating_add(births);
+        births
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! What goes into the pool's decisions and what comes out of them: plain values.
+
+/// An app at a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AppKey {
+    /// The app's number.
+    pub app: u64,
+    /// Its version.
+    pub version: u64,
+}
+
+/// How large the pool is.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Workers that serve.
+    pub workers: usize,
+    /// Of these, the most for one app.
+    pub app_max: usize,
+    /// The most that wait for one app.
+    pub queue_depth: usize,
+}
+
+/// What a worker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seated {
+    /// Waiting for an app.
+    Blank,
+    /// Waiting for a request of its app.
+    Idle(AppKey),
+    /// Serving a request of its app.
+    Busy(AppKey),
+}
+
+/// A worker given to a request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Taken<D> {
+    /// The worker.
+    pub worker: u64,
+    /// The way to it.
+    pub door: D,
+}
+
+/// What comes of asking for a worker.
+#[derive(Debug)]
+pub enum Claim<D, W> {
+    /// Here it is.
+    Taken(Taken<D>),
+    /// Queued; the waiter will be told.
+    Queued,
+    /// The app's queue is full.
+    Full(W),
+}
+
+/// What has to be done after an event.
+#[derive(Debug)]
+pub struct Orders<D, W> {
+    /// Workers to end: they are no longer of the pool.
+    pub retire: Vec<Taken<D>>,
+    /// Waiters to tell of their worker.
+    pub hand: Vec<(W, Taken<D>)>,
+    /// Workers to bring into the world.
+    pub births: usize,
+}
+
+impl<D, W> Orders<D, W> {
+    pub(super) fn none() -> Self {
+        Self { retire: Vec::new(), hand: Vec::new(), births: 0 }
+    }
+}

@@ -1,0 +1,160 @@
+//! The pool's decisions, each seen from outside: events in, orders out.
+
+use super::*;
+
+type TestPool = Pool<&'static str, u32>;
+
+impl Waiter for u32 {
+    /// In these tests, who is called zero has given up.
+    fn is_gone(&self) -> bool {
+        *self == 0
+    }
+}
+
+const A: AppKey = AppKey { app: 1, version: 1 };
+const B: AppKey = AppKey { app: 2, version: 1 };
+const C: AppKey = AppKey { app: 3, version: 1 };
+
+fn pool(workers: usize, app_max: usize) -> TestPool {
+    let mut pool = Pool::new(Size { workers, app_max, queue_depth: 2 });
+    assert_eq!(pool.lacking(), workers);
+    for worker in 0..workers {
+        pool.join(worker as u64, worker % 2, "door", Instant::now());
+    }
+    pool
+}
+
+fn claim(pool: &mut TestPool, app: AppKey, home: usize, waiter: u32) -> Option<u64> {
+    match pool.claim(app, home, || waiter, Instant::now()).0 {
+        Claim::Taken(taken) => Some(taken.worker),
+        _ => None,
+    }
+}
+
+fn retired(orders: &Orders<&'static str, u32>) -> Vec<u64> {
+    orders.retire.iter().map(|taken| taken.worker).collect()
+}
+
+fn handed(orders: &Orders<&'static str, u32>) -> Vec<(u32, u64)> {
+    orders.hand.iter().map(|(waiter, taken)| (*waiter, taken.worker)).collect()
+}
+
+#[test]
+fn the_worker_used_last_is_taken_and_the_callers_runtime_first() {
+    let mut pool = pool(4, 4);
+    let (first, second) = (claim(&mut pool, A, 0, 1).unwrap(), claim(&mut pool, A, 0, 2).unwrap());
+    pool.rest(first, Instant::now());
+    pool.rest(second, Instant::now());
+    assert_eq!(claim(&mut pool, A, 0, 3), Some(second), "both are of runtime 0");
+    assert_eq!(claim(&mut pool, A, 1, 4), Some(first), "another runtime's idle worker beats a blank");
+}
+
+#[test]
+fn a_worker_never_changes_its_app() {
+    let mut pool = pool(2, 2);
+    let a = claim(&mut pool, A, 0, 1).unwrap();
+    let b = claim(&mut pool, B, 0, 2).unwrap();
+    assert_ne!(a, b);
+    pool.rest(a, Instant::now());
+    pool.rest(b, Instant::now());
+    assert_eq!(claim(&mut pool, A, 0, 3), Some(a));
+    assert_eq!(claim(&mut pool, B, 0, 4), Some(b));
+}
+
+#[test]
+fn another_apps_idle_worker_is_retired_and_its_successor_goes_to_the_waiter() {
+    let mut pool = pool(2, 2);
+    let a = claim(&mut pool, A, 0, 1).unwrap();
+    let b = claim(&mut pool, B, 0, 2).unwrap();
+    pool.rest(b, Instant::now());
+    pool.rest(a, Instant::now());
+    let (claimed, orders) = pool.claim(C, 0, || 3, Instant::now());
+    assert!(matches!(claimed, Claim::Queued));
+    assert_eq!(retired(&orders), [b], "b was used less recently");
+    assert_eq!(orders.births, 1);
+    let orders = pool.join(7, 0, "door", Instant::now());
+    assert_eq!(handed(&orders), [(3, 7)]);
+}
+
+#[test]
+fn one_app_never_holds_more_than_its_cap() {
+    let mut pool = pool(3, 2);
+    assert!(claim(&mut pool, A, 0, 1).is_some());
+    let second = claim(&mut pool, A, 0, 2).unwrap();
+    assert_eq!(claim(&mut pool, A, 0, 3), None);
+    assert!(claim(&mut pool, B, 0, 4).is_some(), "the third is for somebody else");
+    let orders = pool.rest(second, Instant::now());
+    assert_eq!(handed(&orders), [(3, second)]);
+}
+
+#[test]
+fn a_full_queue_refuses_and_who_gave_up_makes_room() {
+    let mut pool = pool(1, 1);
+    let only = claim(&mut pool, A, 0, 1).unwrap();
+    assert_eq!(claim(&mut pool, A, 0, 2), None);
+    assert_eq!(claim(&mut pool, A, 0, 0), None);
+    assert!(matches!(pool.claim(A, 0, || 4, Instant::now()).0, Claim::Queued), "0 has given up");
+    assert!(matches!(pool.claim(A, 0, || 5, Instant::now()).0, Claim::Full(5)));
+    assert_eq!(handed(&pool.rest(only, Instant::now())), [(2, only)]);
+    assert_eq!(handed(&pool.rest(only, Instant::now())), [(4, only)]);
+}
+
+#[test]
+fn who_holds_most_gives_up_a_worker_to_who_holds_none() {
+    let mut pool = pool(2, 2);
+    let first = claim(&mut pool, A, 0, 1).unwrap();
+    let second = claim(&mut pool, A, 0, 2).unwrap();
+    assert_eq!(claim(&mut pool, A, 0, 3), None);
+    assert_eq!(claim(&mut pool, B, 0, 4), None);
+    let orders = pool.rest(first, Instant::now());
+    assert_eq!((retired(&orders), orders.births), (vec![first], 1));
+    assert_eq!(handed(&pool.join(8, 0, "door", Instant::now())), [(3, 8)], "turns: a waited first");
+    assert_eq!(handed(&pool.rest(8, Instant::now())), [], "then it is b's turn for the next free one");
+    let orders = pool.join(9, 0, "door", Instant::now());
+    assert_eq!(handed(&orders), [(4, 9)]);
+    assert!(pool.rest(second, Instant::now()).retire.is_empty(), "nobody waits any more");
+}
+
+#[test]
+fn a_death_orders_a_birth_and_the_dying_count() {
+    let mut pool = pool(2, 2);
+    let orders = pool.leave(0, Instant::now());
+    assert_eq!(orders.births, 1);
+    pool.join(2, 0, "door", Instant::now());
+    assert_eq!(pool.leave(1, Instant::now()).births, 1);
+    pool.join(3, 0, "door", Instant::now());
+    assert_eq!(pool.leave(2, Instant::now()).births, 0, "two are still dying, four are the most");
+    assert_eq!(pool.bury(0), 1);
+}
+
+#[test]
+fn a_forgotten_version_ends_after_its_request() {
+    let mut pool = pool(3, 3);
+    let busy = claim(&mut pool, A, 0, 1).unwrap();
+    let idle = claim(&mut pool, A, 0, 2).unwrap();
+    pool.rest(idle, Instant::now());
+    assert_eq!(retired(&pool.forget(A.app, Some(2))), [idle]);
+    assert_eq!(retired(&pool.rest(busy, Instant::now())), [busy]);
+}
+
+#[test]
+fn one_blank_is_kept_ahead_of_need() {
+    let mut pool = pool(2, 2);
+    let now = Instant::now();
+    let a = claim(&mut pool, A, 0, 1).unwrap();
+    let b = claim(&mut pool, B, 0, 2).unwrap();
+    pool.rest(a, now);
+    pool.rest(b, now);
+    assert!(pool.tend(now).retire.is_empty(), "not idle for long");
+    let orders = pool.tend(now + IDLE_LONG);
+    assert_eq!((retired(&orders), orders.births), (vec![a], 1));
+    assert!(pool.tend(now + IDLE_LONG).retire.is_empty(), "one is on its way");
+}
+
+#[test]
+fn a_worker_that_could_not_be_bound_serves_whoever_waits() {
+    let mut pool = pool(1, 1);
+    let only = claim(&mut pool, A, 0, 1).unwrap();
+    assert_eq!(claim(&mut pool, B, 0, 2), None);
+    assert_eq!(handed(&pool.unbind(only, Instant::now())), [(2, only)]);
+}

@@ -1,0 +1,89 @@
+//! Long bytes in rows of at most 256 KiB under an upload's number: blobs, and contents of deployed files.
+//!
+//! An upload is written piece by piece and counts for nothing until its owner's row names it; then it is in use. What is
+//! replaced or was never finished is marked, and swept later, a few rows at a time.
+
+use fazt_protocol::limit::CHUNK_BYTES;
+use rusqlite::{Connection, params};
+
+use crate::refusal::OpError;
+
+/// Bits of a row's number that count the rows of one upload.
+const SEQUENCE_BITS: u32 = 20;
+/// States of an upload.
+const WRITING: i64 = 0;
+const IN_USE: i64 = 1;
+const TO_SWEEP: i64 = 2;
+
+/// Begins an upload.
+pub(crate) fn begin(sql: &Connection, now_ms: i64) -> rusqlite::Result<i64> {
+    sql.prepare_cached("INSERT INTO upload (state, begun_at) VALUES (?1, ?2)")?.insert(params![WRITING, now_ms])
+}
+
+/// Writes the bytes of a body from `from` on, at most `most` of them; returns how far it came.
+pub(crate) fn write(sql: &Connection, upload: i64, body: &[u8], from: usize, most: usize) -> Result<usize, OpError> {
+    let until = from.saturating_add(most).min(body.len());
+    let mut statement = sql.prepare_cached("INSERT INTO chunk (id, bytes) VALUES (?1, ?2)")?;
+    let part = body.get(from..until).unwrap_or_default();
+    let first = from / CHUNK_BYTES;
+    for (at, bytes) in part.chunks(CHUNK_BYTES).enumerate() {
+        statement.execute(params![row(upload, first.saturating_add(at)), bytes])?;
+    }
+    Ok(until)
+}
+
+/// An owner's row names it from now on.
+pub(crate) fn publish(sql: &Connection, upload: i64) -> rusqlite::Result<()> {
+    set_state(sql, upload, IN_USE)
+}
+
+/// Nobody needs it any more.
+pub(crate) fn discard(sql: &Connection, upload: i64) -> rusqlite::Result<()> {
+    set_state(sql, upload, TO_SWEEP)
+}
+
+/// Marks what was begun before that time and never finished.
+pub(crate) fn discard_unfinished(sql: &Connection, before_ms: i64) -> rusqlite::Result<usize> {
+    let mut statement = sql.prepare_cached("UPDATE upload SET state = ?1 WHERE state = ?2 AND begun_at < ?3")?;
+    statement.execute(params![TO_SWEEP, WRITING, before_ms])
+}
+
+/// Removes up to `rows` rows of what is marked; returns whether anything was there to remove.
+pub(crate) fn sweep(sql: &Connection, rows: usize) -> rusqlite::Result<bool> {
+    let marked = "SELECT id FROM upload WHERE state = 2 AND state <> 1 ORDER BY id LIMIT 1";
+    let upload: Option<i64> =
+        rusqlite::OptionalExtension::optional(sql.prepare_cached(marked)?.query_row([], |row| row.get(0)))?;
+    let Some(upload) = upload else { return Ok(false) };
+    let few = "DELETE FROM chunk WHERE id IN (SELECT id FROM chunk WHERE id BETWEEN ?1 AND ?2 LIMIT ?3)";
+    let (first, last) = (row(upload, 0), row(upload.saturating_add(1), 0).saturating_sub(1));
+    let removed = sql.prepare_cached(few)?.execute(params![first, last, rows as i64])?;
+    if removed < rows {
+        sql.prepare_cached("DELETE FROM upload WHERE id = ?1")?.execute([upload])?;
+    }
+    Ok(true)
+}
+
+/// Appends the bytes from `start` to `end` to `out`.
+pub(crate) fn read(sql: &Connection, upload: i64, (start, end): (u64, u64), out: &mut Vec<u8>) -> Result<(), OpError> {
+    let chunk = CHUNK_BYTES as u64;
+    let mut statement = sql.prepare_cached("SELECT bytes FROM chunk WHERE id BETWEEN ?1 AND ?2 ORDER BY id")?;
+    let number = |at: u64| row(upload, usize::try_from(at / chunk).unwrap_or(usize::MAX));
+    let mut rows = statement.query(params![number(start), number(end.saturating_sub(1).max(start))])?;
+    let mut at = start / chunk * chunk;
+    while let Some(row) = rows.next()? {
+        let bytes = row.get_ref(0)?.as_blob().unwrap_or_default();
+        let from = usize::try_from(start.saturating_sub(at)).unwrap_or(usize::MAX).min(bytes.len());
+        let until = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX).min(bytes.len());
+        out.extend_from_slice(bytes.get(from..until).unwrap_or_default());
+        at = at.saturating_add(chunk);
+    }
+    Ok(())
+}
+
+fn row(upload: i64, sequence: usize) -> i64 {
+    (upload << SEQUENCE_BITS) | i64::try_from(sequence).unwrap_or(i64::MAX)
+}
+
+fn set_state(sql: &Connection, upload: i64, state: i64) -> rusqlite::Result<()> {
+    sql.prepare_cached("UPDATE upload SET state = ?2 WHERE id = ?1")?.execute(params![upload, state]).map(drop)
+}

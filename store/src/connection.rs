@@ -1,0 +1,108 @@
+//! One connection to the file, set up so that nothing in the file and nobody beside us can surprise it.
+//!
+//! The writer's may change the file; all others are read-only. Every connection interrupts itself when the [`Leash`] of the
+//! work in hand runs out. A write statement is never put on a leash: an interrupted one rolls the whole transaction back,
+//! and with it the writes of others in the same group.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rusqlite::{OpenFlags, config::DbConfig, limits::Limit};
+
+use crate::{
+    config::{Config, Durability},
+    leash::{Leash, Tether},
+};
+
+/// How many steps of SQLite's machine pass between two looks at the clock: free at a thousand, a cost of 40 % at ten.
+const STEPS: i32 = 1_000;
+/// Prepared statements that are kept.
+const STATEMENTS: usize = 128;
+/// The longest row: a chunk, a document or a value, with room for JSONB and what surrounds it.
+const LENGTH_MOST: i32 = 64 * 1024 * 1024;
+/// The longest statement; a query of a thousand branches is far below.
+const SQL_MOST: i32 = 1024 * 1024;
+
+/// A connection and what its callbacks look at.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) sql: rusqlite::Connection,
+    tether: Arc<Tether>,
+}
+
+impl Connection {
+    /// The one that writes; makes the file where there is none.
+    pub(crate) fn writer(path: &Path, config: &Config) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Self::open(path, flags, config.busy_timeout)?;
+        let sql = &connection.sql;
+        sql.pragma_update(None, "journal_mode", "WAL")?;
+        let synchronous = if config.durability == Durability::Full { "FULL" } else { "NORMAL" };
+        sql.pragma_update(None, "synchronous", synchronous)?;
+        // Checkpoints are the writer's own business, between groups and never within a commit.
+        sql.pragma_update(None, "wal_autocheckpoint", 0)?;
+        sql.pragma_update(None, "cache_size", -16_384)?;
+        Ok(connection)
+    }
+
+    /// One that only reads.
+    pub(crate) fn reader(path: &Path, config: &Config) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Self::open(path, flags, config.busy_timeout)?;
+        connection.sql.pragma_update(None, "cache_size", -8_192)?;
+        Ok(connection)
+    }
+
+    fn open(path: &Path, flags: OpenFlags, busy_timeout: Duration) -> rusqlite::Result<Self> {
+        let sql = rusqlite::Connection::open_with_flags(path, flags)?;
+        sql.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+        sql.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+        sql.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        sql.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+        sql.set_limit(Limit::SQLITE_LIMIT_LENGTH, LENGTH_MOST)?;
+        sql.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, SQL_MOST)?;
+        sql.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+        sql.set_limit(Limit::SQLITE_LIMIT_EXPR_DEPTH, 400)?;
+        sql.set_limit(Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 10_000)?;
+        sql.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1)?;
+        sql.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
+        // A truncated file under a memory map is a SIGBUS.
+        sql.pragma_update(None, "mmap_size", 0)?;
+        sql.pragma_update(None, "foreign_keys", true)?;
+        sql.pragma_update(None, "cell_size_check", true)?;
+        // No temporary file outside the data folder, nor in it.
+        sql.pragma_update(None, "temp_store", "MEMORY")?;
+        sql.set_prepared_statement_cache_capacity(STATEMENTS);
+        Self::tethered(sql, busy_timeout)
+    }
+
+    fn tethered(mut sql: rusqlite::Connection, busy_timeout: Duration) -> rusqlite::Result<Self> {
+        let tether = Arc::new(Tether::default());
+        let seen = Arc::clone(&tether);
+        sql.progress_handler(STEPS, Some(move || seen.is_past()))?;
+        let seen = Arc::clone(&tether);
+        let mut since = Instant::now();
+        sql.busy_handler(Some(move |count: i32| {
+            if count == 0 {
+                since = Instant::now();
+            }
+            if seen.is_past() || since.elapsed() >= busy_timeout {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(if count < 10 { 1 } else { 5 }));
+            true
+        }))?;
+        Ok(Self { sql, tether })
+    }
+
+    /// Does something with the connection on a leash: only reads, and waiting for locks.
+    pub(crate) fn within<T>(&self, leash: &Arc<Leash>, work: impl FnOnce(&rusqlite::Connection) -> T) -> T {
+        self.tether.hold(Some(Arc::clone(leash)));
+        let done = work(&self.sql);
+        self.tether.hold(None);
+        done
+    }
+}

@@ -1,0 +1,82 @@
+//! One deadline that every thread can see and move: an op's, from its arrival to its answer.
+//!
+//! Each connection carries a [`Tether`]: SQLite asks it every thousand steps of a statement, and while it waits for a lock,
+//! whether the leash of the work in hand has run out.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+};
+
+use fazt_protocol::clock;
+use parking_lot::Mutex;
+
+/// How long one piece of work may take, and whether it was begun.
+#[derive(Debug)]
+pub(crate) struct Leash {
+    deadline_ns: AtomicU64,
+    started: AtomicBool,
+}
+
+impl Leash {
+    /// One that ends at this moment of CLOCK_MONOTONIC.
+    pub(crate) fn until(deadline_ns: u64) -> Arc<Self> {
+        Arc::new(Self { deadline_ns: AtomicU64::new(deadline_ns), started: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn deadline_ns(&self) -> u64 {
+        self.deadline_ns.load(SeqCst)
+    }
+
+    pub(crate) fn is_past(&self) -> bool {
+        clock::now_ns() >= self.deadline_ns()
+    }
+
+    /// Gives a piece of work that goes on in steps more time, unless it was cut.
+    pub(crate) fn extend(&self, deadline_ns: u64) {
+        let _cut = self.deadline_ns.fetch_update(SeqCst, SeqCst, |now| (now > 0).then_some(deadline_ns));
+    }
+
+    /// Nobody waits for it any more: what runs is interrupted, what waits is not begun.
+    pub(crate) fn cut(&self) {
+        self.deadline_ns.store(0, SeqCst);
+    }
+
+    /// From here on the work may have an effect.
+    pub(crate) fn start(&self) {
+        self.started.store(true, SeqCst);
+    }
+
+    pub(crate) fn has_started(&self) -> bool {
+        self.started.load(SeqCst)
+    }
+}
+
+/// What a connection's callbacks look at.
+#[derive(Debug, Default)]
+pub(crate) struct Tether(Mutex<Option<Arc<Leash>>>);
+
+impl Tether {
+    pub(crate) fn hold(&self, leash: Option<Arc<Leash>>) {
+        *self.0.lock() = leash;
+    }
+
+    pub(crate) fn is_past(&self) -> bool {
+        self.0.lock().as_ref().is_some_and(|leash| leash.is_past())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_cut_stays_cut() {
+        let leash = Leash::until(u64::MAX);
+        assert!(!leash.is_past());
+        leash.cut();
+        assert!(leash.is_past());
+        leash.extend(u64::MAX);
+        assert!(leash.is_past());
+    }
+}

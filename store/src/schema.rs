@@ -1,0 +1,74 @@
+//! The schema's versions: numbered migrations, forward only, each in a transaction of its own with the file's version.
+
+use rusqlite::Connection;
+
+/// In order; the n-th makes version n.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+
+/// What this program understands.
+pub(crate) const NEWEST: u32 = MIGRATIONS.len() as u32;
+
+/// Marks the file as ours ("fazt").
+const APPLICATION: i32 = 0x6661_7a74;
+
+/// Why a file cannot be brought to our schema.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SchemaError {
+    /// It was written by a newer program.
+    #[error("its schema is version {0}, this program knows {NEWEST}: install the newer fazt again")]
+    Newer(u32),
+    /// It is a database of something else.
+    #[error("it is a database of another program")]
+    Foreign,
+    /// SQLite failed.
+    #[error("{0}")]
+    Sql(#[from] rusqlite::Error),
+}
+
+/// Brings the file to the newest version.
+pub(crate) fn migrate(sql: &Connection) -> Result<(), SchemaError> {
+    let version = version(sql)?;
+    if version > NEWEST {
+        return Err(SchemaError::Newer(version));
+    }
+    let application: i32 = sql.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = sql.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION && (version > 0 || tables > 0) {
+        return Err(SchemaError::Foreign);
+    }
+    let pending = MIGRATIONS.iter().zip(1_u32..).filter(|(_, number)| *number > version);
+    for (migration, number) in pending {
+        sql.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {migration} PRAGMA user_version = {number}; PRAGMA application_id = {APPLICATION}; COMMIT;"
+        ))?;
+    }
+    Ok(())
+}
+
+fn version(sql: &Connection) -> rusqlite::Result<u32> {
+    sql.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_gets_the_newest_schema_once() {
+        let sql = Connection::open_in_memory().unwrap();
+        migrate(&sql).unwrap();
+        assert_eq!(version(&sql).unwrap(), NEWEST);
+        migrate(&sql).unwrap();
+    }
+
+    #[test]
+    fn newer_and_foreign_files_are_left_alone() {
+        let sql = Connection::open_in_memory().unwrap();
+        migrate(&sql).unwrap();
+        sql.pragma_update(None, "user_version", NEWEST + 1).unwrap();
+        assert!(matches!(migrate(&sql), Err(SchemaError::Newer(_))));
+        let sql = Connection::open_in_memory().unwrap();
+        sql.execute_batch("CREATE TABLE theirs (id INTEGER)").unwrap();
+        assert!(matches!(migrate(&sql), Err(SchemaError::Foreign)));
+    }
+}

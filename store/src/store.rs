@@ -1,0 +1,128 @@
+//! What all threads of the process share: the queues between them, the connection for point reads, limits and counters.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use fazt_protocol::{grant::GrantKey, registry::Status};
+use parking_lot::Mutex;
+
+use crate::{
+    budget::Budget, config::Config, connection::Connection, delay::Delay, queue::Queue, readers::Read, schema,
+    session::Channel, writer::Write,
+};
+
+/// Threads that scan.
+pub(crate) const READERS: usize = 2;
+/// Bodies in this process at once, in bytes.
+const BODIES: usize = 256 * 1024 * 1024;
+/// Channels of workers.
+pub(crate) const BINDS: usize = 4_096;
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    /// Answers point reads, on the reactor's thread; taken out when the store closes.
+    pub(crate) point: Mutex<Option<Connection>>,
+    pub(crate) writes: Queue<Write>,
+    pub(crate) reads: Queue<Read>,
+    pub(crate) bodies: Arc<Budget>,
+    pub(crate) counters: Counters,
+    pub(crate) key: GrantKey,
+    pub(crate) limits: Limits,
+    pub(crate) delay: Option<Delay>,
+    /// Open channels, by their number.
+    pub(crate) channels: Mutex<HashMap<u64, Arc<Channel>>>,
+    database: PathBuf,
+    synchronous: &'static str,
+    busy_timeout: Duration,
+}
+
+/// What an app may store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Bytes of an app.
+    pub(crate) app_bytes: u64,
+    /// Documents of a collection.
+    pub(crate) documents: u64,
+    /// Lines of an app's log.
+    pub(crate) log_lines: u32,
+    /// Their age, in milliseconds.
+    pub(crate) log_age_ms: i64,
+}
+
+/// Since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) ops: AtomicU64,
+    pub(crate) commits: AtomicU64,
+    pub(crate) writes: AtomicU64,
+}
+
+impl Store {
+    pub(crate) fn new(config: &Config, point: Connection, key: GrantKey) -> Arc<Self> {
+        Arc::new(Self {
+            point: Mutex::new(Some(point)),
+            writes: Queue::new(usize::MAX),
+            // One app's scans never hold every reader.
+            reads: Queue::new(READERS.saturating_sub(1).max(1)),
+            bodies: Budget::new(BODIES),
+            counters: Counters::default(),
+            key,
+            limits: Limits::of(config),
+            delay: Delay::from_environment(),
+            channels: Mutex::default(),
+            database: config.database(),
+            synchronous: config.durability.word(),
+            busy_timeout: config.busy_timeout,
+        })
+    }
+
+    /// The longest wait for a lock of somebody else's.
+    pub(crate) fn busy_timeout(&self) -> Duration {
+        self.busy_timeout
+    }
+
+    /// How the store is.
+    pub(crate) fn status(&self) -> Status {
+        let size = |path: PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
+        let wal = PathBuf::from(format!("{}-wal", self.database.display()));
+        Status {
+            pid: rustix::process::getpid().as_raw_nonzero().get(),
+            path: self.database.display().to_string(),
+            journal_mode: "wal".to_owned(),
+            synchronous: self.synchronous.to_owned(),
+            busy_timeout_ms: u32::try_from(self.busy_timeout.as_millis()).unwrap_or(u32::MAX),
+            readers: u32::try_from(READERS).unwrap_or(u32::MAX),
+            binds: u32::try_from(self.channels.lock().len()).unwrap_or(u32::MAX),
+            wal_bytes: size(wal),
+            file_bytes: size(self.database.clone()),
+            ops: self.counters.ops.load(Relaxed),
+            commits: self.counters.commits.load(Relaxed),
+            writes: self.counters.writes.load(Relaxed),
+            schema: schema::NEWEST,
+        }
+    }
+}
+
+impl Limits {
+    fn of(config: &Config) -> Self {
+        Self {
+            app_bytes: config.app_storage_bytes,
+            documents: config.collection_documents,
+            log_lines: config.log_lines,
+            log_age_ms: i64::try_from(config.log_age.as_millis()).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// Unix time in milliseconds, as documents, keys and versions carry it.
+pub(crate) fn unix_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

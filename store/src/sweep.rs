@@ -1,0 +1,93 @@
+//! What nobody needs any more, removed a little at a time by the writer between its groups.
+
+use rusqlite::{Connection as Sql, params};
+
+use crate::{
+    apps::removal,
+    chunks,
+    connection::Connection,
+    leash::Leash,
+    logs,
+    quota::Ledger,
+    refusal::OpError,
+    store::{Limits, unix_ms},
+};
+
+/// Expired keys removed in one step.
+const KEYS: i64 = 200;
+/// Rows of 256 KiB removed in one step.
+const CHUNKS: usize = 16;
+/// How long an upload or a deploy may be under way.
+const UNFINISHED_MS: i64 = 3_600_000;
+
+/// One step in a transaction of its own; returns whether there is more to do. Where somebody else holds the file's lock, it
+/// waits for the next time.
+pub(crate) fn step(connection: &Connection, ledger: &mut Ledger, limits: Limits) -> Result<bool, OpError> {
+    let now_ms = unix_ms();
+    let sql = &connection.sql;
+    if !is_due(sql, now_ms, limits)? {
+        return Ok(false);
+    }
+    let leash = Leash::until(fazt_protocol::clock::now_ns().saturating_add(5_000_000));
+    if connection.within(&leash, |sql| sql.execute_batch("BEGIN IMMEDIATE")).is_err() {
+        return Ok(false);
+    }
+    let swept = sweep(sql, ledger, now_ms, limits).and_then(|more| {
+        ledger.write(sql)?;
+        sql.execute_batch("COMMIT")?;
+        Ok(more)
+    });
+    if swept.is_err() {
+        ledger.forget();
+        if !sql.is_autocommit() {
+            sql.execute_batch("ROLLBACK")?;
+        }
+    }
+    swept
+}
+
+/// Looks, without a transaction that writes, whether there is anything.
+fn is_due(sql: &Sql, now_ms: i64, limits: Limits) -> Result<bool, OpError> {
+    let due = "SELECT EXISTS (SELECT 1 FROM kv WHERE expires_at <= ?1)
+        OR EXISTS (SELECT 1 FROM upload WHERE state <> 1 AND (state = 2 OR begun_at < ?2))
+        OR EXISTS (SELECT 1 FROM removed_app)
+        OR EXISTS (SELECT 1 FROM fileset WHERE committed = 2 OR (committed = 0 AND begun_at < ?2))
+        OR ifnull((SELECT at < ?3 FROM log ORDER BY id LIMIT 1), 0)";
+    let times = params![now_ms, now_ms.saturating_sub(UNFINISHED_MS), now_ms.saturating_sub(limits.log_age_ms)];
+    Ok(sql.prepare_cached(due)?.query_row(times, |row| row.get(0))?)
+}
+
+fn sweep(sql: &Sql, ledger: &mut Ledger, now_ms: i64, limits: Limits) -> Result<bool, OpError> {
+    let unfinished_ms = now_ms.saturating_sub(UNFINISHED_MS);
+    let mut more = sweep_keys(sql, ledger, now_ms)?;
+    more |= chunks::discard_unfinished(sql, unfinished_ms)? > 0;
+    more |= chunks::sweep(sql, CHUNKS)?;
+    more |= removal::sweep(sql)?;
+    more |= removal::sweep_files(sql, unfinished_ms)?;
+    more |= logs::sweep(sql, now_ms.saturating_sub(limits.log_age_ms))?;
+    Ok(more)
+}
+
+/// Removes expired keys and gives their bytes back to their apps.
+fn sweep_keys(sql: &Sql, ledger: &mut Ledger, now_ms: i64) -> Result<bool, OpError> {
+    let expired =
+        "SELECT id, app, length(key), length(value) FROM kv WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";
+    let mut statement = sql.prepare_cached(expired)?;
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?, row.get::<_, u64>(2)?, row.get::<_, u64>(3)?))
+    };
+    let rows: Vec<_> = statement.query_map(params![now_ms, KEYS], row)?.collect::<Result<_, _>>()?;
+    for (id, app, key_bytes, value_bytes) in &rows {
+        sql.prepare_cached("DELETE FROM kv WHERE id = ?1")?.execute([id])?;
+        match ledger.account(sql, *app) {
+            Ok(mut account) => {
+                account.charge(crate::kv::cost(*key_bytes, *value_bytes), 0, u64::MAX)?;
+                ledger.set(*app, account);
+            }
+            // The app was removed, and its account with it.
+            Err(OpError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(rows.len() as i64 == KEYS)
+}

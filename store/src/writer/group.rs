@@ -1,0 +1,268 @@
+//! One group: begin, everybody's statements, commit, answers.
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use fazt_protocol::{
+    clock,
+    op::{Op, Refusal},
+};
+use rusqlite::ErrorCode;
+
+use super::{Hand, Task, Write};
+use crate::{
+    connection::Connection,
+    ds, kv,
+    leash::Leash,
+    question::{Question, Reply},
+    quota::Ledger,
+    refusal::{OpError, invalid, late, of_sql},
+    s3::write::{self as s3, Step},
+    store::Store,
+};
+
+/// How long a group takes work in before it commits what it has, so that a slow op holds up no more than its own group.
+const GROUP_TIME: Duration = Duration::from_millis(10);
+/// How often the file's lock is asked for anew, so that deadlines are seen in between.
+const LOCK_STEP: Duration = Duration::from_millis(10);
+/// How often an op is done again because another one's failure took the transaction with it.
+const TRIES: u8 = 3;
+
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    store: &'a Store,
+    connection: &'a Connection,
+    ledger: &'a mut Ledger,
+}
+
+/// What has been done and is not committed.
+enum Done {
+    Op(Box<Question>, Result<Reply, Refusal>),
+    /// A step of a blob; the question goes on in the next group.
+    Step(Box<Question>),
+    Task(Box<Task>, Result<fazt_protocol::registry::Answer, Refusal>),
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn of(store: &'a Store, connection: &'a Connection, ledger: &'a mut Ledger) -> Self {
+        Self { store, connection, ledger }
+    }
+
+    /// Does it all.
+    pub(super) fn run(mut self, work: Vec<(u64, Write)>) {
+        // Who was answered meanwhile, by a deadline, takes no part in a transaction.
+        let (work, over): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, write)| is_wanted(write));
+        over.into_iter().for_each(|(_, write)| refuse(self.store, write, late()));
+        let work = self.begin(work);
+        if work.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        let mut done = Vec::with_capacity(work.len());
+        let mut work = work.into_iter();
+        while let Some((app, write)) = work.next() {
+            if began.elapsed() > GROUP_TIME && !done.is_empty() {
+                self.store.writes.put_back(std::iter::once((app, write)).chain(work).collect());
+                break;
+            }
+            if let Err((write, error)) = self.execute(write, &mut done) {
+                tracing::error!(op = name(&write), "failed to write, the group is done again: {error}");
+                refuse(self.store, write, of_sql(&error));
+                return self.give_up(done, work, &error);
+            }
+        }
+        self.commit(done);
+    }
+
+    /// Begins the transaction. Waits for a lock of somebody else's as long as anybody's deadline allows; gives back
+    /// what is still wanted then, or nothing.
+    fn begin(&self, mut work: Vec<(u64, Write)>) -> Vec<(u64, Write)> {
+        let since = Instant::now();
+        while !work.is_empty() {
+            let step_ns = clock::now_ns().saturating_add(u64::try_from(LOCK_STEP.as_nanos()).unwrap_or(u64::MAX));
+            let leash = Leash::until(step_ns);
+            let begun = self.connection.within(&leash, |sql| sql.prepare_cached("BEGIN IMMEDIATE")?.execute([]));
+            let error = match begun {
+                Ok(_) => return work,
+                Err(error) => error,
+            };
+            if !is_locked(&error) {
+                tracing::error!("failed to begin a transaction: {error}");
+                work.into_iter().for_each(|(_, write)| refuse(self.store, write, of_sql(&error)));
+                return Vec::new();
+            }
+            let too_long = since.elapsed() >= self.store.busy_timeout();
+            let (over, left): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, write)| too_long || is_past(write));
+            over.into_iter().for_each(|(_, write)| refuse(self.store, write, of_sql(&error)));
+            work = left;
+        }
+        work
+    }
+
+    /// Does one piece; where SQLite failed, gives it back with the error.
+    fn execute(&mut self, write: Write, done: &mut Vec<Done>) -> Result<(), (Write, rusqlite::Error)> {
+        match write {
+            Write::Op(mut question) => {
+                if let Some(delay) = self.store.delay.filter(|_| question.is_wanted()) {
+                    delay.hold_up();
+                }
+                if !question.start() {
+                    done.push(Done::Op(question, Err(late())));
+                    return Ok(());
+                }
+                match self.op(&mut question) {
+                    Ok(Step::Done(reply)) => done.push(Done::Op(question, Ok(reply))),
+                    Ok(Step::More) => done.push(Done::Step(question)),
+                    Err(OpError::Refused(refusal)) => done.push(Done::Op(question, Err(refusal))),
+                    Err(error) if error.is_interrupt() => done.push(Done::Op(question, Err(late()))),
+                    Err(OpError::Sql(error)) => return Err((Write::Op(question), error)),
+                }
+            }
+            Write::Task(mut task) => {
+                let leash = Arc::clone(&task.leash);
+                let mut hand = Hand::new(self.connection, self.ledger, self.store.limits, leash);
+                match hand.all_or_none(&mut task.work) {
+                    Ok(answer) => done.push(Done::Task(task, Ok(answer))),
+                    Err(OpError::Refused(refusal)) => done.push(Done::Task(task, Err(refusal))),
+                    Err(OpError::Sql(error)) => return Err((Write::Task(task), error)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn op(&mut self, question: &mut Question) -> Result<Step, OpError> {
+        let app = question.channel.app;
+        let leash = Arc::clone(&question.leash);
+        let mut hand = Hand::new(self.connection, self.ledger, self.store.limits, leash);
+        match &question.op {
+            Op::Kv(op) => kv::write::answer(&mut hand, app, op, &question.body).map(Step::Done),
+            Op::Ds(op) => ds::write(&mut hand, app, op, &question.body).map(Step::Done),
+            Op::S3(_) => s3::answer(&mut hand, question),
+            Op::Files(_) => Err(invalid("not a write").into()),
+        }
+    }
+
+    /// Commits, then answers.
+    fn commit(&mut self, done: Vec<Done>) {
+        let committed = self
+            .ledger
+            .write(&self.connection.sql)
+            .and_then(|()| self.connection.sql.prepare_cached("COMMIT")?.execute([]).map(drop));
+        if let Err(error) = committed {
+            return self.fail(done, &error);
+        }
+        self.store.counters.commits.fetch_add(1, Relaxed);
+        self.store.counters.writes.fetch_add(done.len() as u64, Relaxed);
+        for done in done {
+            match done {
+                Done::Op(question, outcome) => question.answer(self.store, outcome),
+                Done::Step(question) => self.step_on(question),
+                // Who no longer waits does not want to know.
+                Done::Task(task, outcome) => drop(task.done.send(outcome)),
+            }
+        }
+    }
+
+    /// The next step of a blob has a deadline of its own.
+    fn step_on(&self, question: Box<Question>) {
+        let most_ns = u64::from(question.channel.storage_ms).saturating_mul(1_000_000);
+        question.leash.extend(clock::now_ns().saturating_add(most_ns).min(question.ends_ns));
+        self.store.writes.put_back(vec![(question.channel.app, Write::Op(question))]);
+    }
+
+    /// The commit failed: nobody can say whether the log has it, unless it was a lock.
+    fn fail(&mut self, done: Vec<Done>, error: &rusqlite::Error) {
+        tracing::error!("failed to commit: {error}");
+        self.roll_back();
+        let unknown = !is_locked(error) && error.sqlite_error_code() != Some(ErrorCode::DiskFull);
+        let refusal = Refusal { unknown, ..of_sql(error) };
+        for done in done {
+            match done {
+                Done::Op(question, Err(refusal)) => question.answer(self.store, Err(refusal)),
+                Done::Op(question, Ok(_)) | Done::Step(question) => question.answer(self.store, Err(refusal.clone())),
+                Done::Task(task, _) => drop(task.done.send(Err(refusal.clone()))),
+            }
+        }
+        if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+            // After a failed flush the kernel may have dropped what it did not write; only a new start reads the truth.
+            tracing::error!("the disk failed; the store ends, to be started again on what the file really holds");
+            std::process::exit(3);
+        }
+    }
+
+    /// The transaction is lost: what had been done in it is done again in the next one.
+    fn give_up(&mut self, done: Vec<Done>, left: impl Iterator<Item = (u64, Write)>, error: &rusqlite::Error) {
+        self.roll_back();
+        let again = done.into_iter().filter_map(|done| match done {
+            Done::Op(question, Err(refusal)) => {
+                question.answer(self.store, Err(refusal));
+                None
+            }
+            Done::Op(mut question, Ok(_)) | Done::Step(mut question) => {
+                question.tries = question.tries.saturating_add(1);
+                question.staging = None;
+                Some((question.channel.app, Write::Op(question)))
+            }
+            Done::Task(mut task, _) => {
+                task.tries = task.tries.saturating_add(1);
+                Some((crate::readers::REGISTRY, Write::Task(task)))
+            }
+        });
+        let again: Vec<_> = again.chain(left).collect();
+        let (again, tired): (Vec<_>, Vec<_>) = again.into_iter().partition(|(_, write)| tries(write) < TRIES);
+        tired.into_iter().for_each(|(_, write)| refuse(self.store, write, of_sql(error)));
+        self.store.writes.put_back(again);
+    }
+
+    fn roll_back(&mut self) {
+        self.ledger.forget();
+        if !self.connection.sql.is_autocommit()
+            && let Err(error) = self.connection.sql.execute_batch("ROLLBACK")
+        {
+            tracing::error!("failed to roll back: {error}");
+        }
+    }
+}
+
+fn refuse(store: &Store, write: Write, refusal: Refusal) {
+    match write {
+        Write::Op(question) => question.answer(store, Err(refusal)),
+        // Who no longer waits does not want to know.
+        Write::Task(task) => drop(task.done.send(Err(refusal))),
+    }
+}
+
+fn name(write: &Write) -> &'static str {
+    match write {
+        Write::Op(question) => question.op.name(),
+        Write::Task(_) => "registry",
+    }
+}
+
+fn is_wanted(write: &Write) -> bool {
+    match write {
+        Write::Op(question) => question.is_wanted(),
+        Write::Task(_) => true,
+    }
+}
+
+fn is_past(write: &Write) -> bool {
+    match write {
+        Write::Op(question) => question.leash.is_past(),
+        Write::Task(task) => task.leash.is_past(),
+    }
+}
+
+fn tries(write: &Write) -> u8 {
+    match write {
+        Write::Op(question) => question.tries,
+        Write::Task(task) => task.tries,
+    }
+}
+
+fn is_locked(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}

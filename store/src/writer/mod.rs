@@ -1,0 +1,120 @@
+//! The one thread that writes: takes everything that waits, one transaction, one commit, then the answers.
+//!
+//! Groups form by themselves while the last commit is flushed. Between groups it checkpoints and sweeps. An op that fails
+//! harms no other: what refuses has had no effect, what is several statements has a savepoint, and where SQLite itself
+//! fails the transaction is given up and the others of the group are done again.
+
+mod group;
+mod hand;
+mod upkeep;
+
+use std::{
+    sync::{Arc, atomic::AtomicI32},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use fazt_protocol::{
+    clock,
+    op::{Code, Refusal},
+    registry::Answer,
+};
+use tokio::sync::oneshot;
+
+pub(crate) use self::hand::Hand;
+use self::{group::Group, upkeep::Upkeep};
+use crate::{
+    connection::Connection, leash::Leash, question::Question, queue::Taken, quota::Ledger, readers::REGISTRY,
+    refusal::OpError, store::Store,
+};
+
+/// Ops in one group.
+const GROUP_MOST: usize = 256;
+/// How long the registry's own work may wait for the file's lock.
+const TASK_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a queue must be empty before the log is written back and cut.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Work for the writer.
+pub(crate) enum Write {
+    /// A worker's op.
+    Op(Box<Question>),
+    /// The registry's.
+    Task(Box<Task>),
+}
+
+/// Called again where its group is given up.
+type Work = Box<dyn FnMut(&mut Hand<'_>) -> Result<Answer, OpError> + Send>;
+
+/// Something that the registry wants done, and done again where its group is given up.
+pub(crate) struct Task {
+    work: Work,
+    done: oneshot::Sender<Result<Answer, Refusal>>,
+    leash: Arc<Leash>,
+    tries: u8,
+}
+
+impl std::fmt::Debug for Write {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Op(_) => "Op",
+            Self::Task(_) => "Task",
+        })
+    }
+}
+
+/// The thread's own.
+#[derive(Debug)]
+struct Writer {
+    store: Arc<Store>,
+    connection: Connection,
+    ledger: Ledger,
+    upkeep: Upkeep,
+}
+
+/// Starts the thread. It ends when the queue is closed and empty, with the log written back into the file.
+pub(crate) fn start(store: &Arc<Store>, mut connection: Connection) -> std::io::Result<JoinHandle<()>> {
+    let pages = Arc::new(AtomicI32::new(0));
+    let upkeep = Upkeep::new(Arc::clone(&pages), store.limits);
+    let store = Arc::clone(store);
+    thread::Builder::new().name("writer".to_owned()).spawn(move || {
+        if let Err(error) = upkeep::count_pages(&mut connection, pages) {
+            tracing::error!("failed to watch the size of the log: {error}");
+        }
+        let writer = Writer { store, connection, ledger: Ledger::default(), upkeep };
+        writer.run();
+    })
+}
+
+impl Writer {
+    fn run(mut self) {
+        loop {
+            let patience = self.upkeep.patience(IDLE);
+            match self.store.writes.take(GROUP_MOST, patience) {
+                Taken::Work(work) => {
+                    Group::of(&self.store, &self.connection, &mut self.ledger).run(work);
+                    self.upkeep.after_group(&self.connection);
+                }
+                Taken::Nothing => self.upkeep.while_idle(&self.connection),
+                Taken::Closed => break,
+            }
+            self.upkeep.sweep(&self.connection, &mut self.ledger);
+        }
+        self.upkeep.finish(&self.connection);
+    }
+}
+
+impl Store {
+    /// Lets the writer do something for the registry, and waits until it is committed.
+    pub(crate) async fn write(
+        &self,
+        work: impl FnMut(&mut Hand<'_>) -> Result<Answer, OpError> + Send + 'static,
+    ) -> Result<Answer, Refusal> {
+        let (done, answer) = oneshot::channel();
+        let until = clock::now_ns().saturating_add(u64::try_from(TASK_TIMEOUT.as_nanos()).unwrap_or(u64::MAX));
+        let task = Task { work: Box::new(work), done, leash: Leash::until(until), tries: 0 };
+        let closing = || Refusal::new(Code::Unavailable, "the store is closing");
+        self.writes.push(REGISTRY, Write::Task(Box::new(task))).map_err(|_task| closing())?;
+        answer.await.unwrap_or_else(|_dropped| Err(closing()))
+    }
+}

@@ -1,0 +1,102 @@
+//! What the writer does between groups: checkpoints, and sweeping what nobody needs any more, a little at a time.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use rusqlite::wal::CheckpointMode;
+
+use crate::{connection::Connection, quota::Ledger, store::Limits, sweep};
+
+/// Pages in the log from which on it is written back (4 MiB): at 64 MiB one checkpoint stalls everybody for 80 ms.
+const CHECKPOINT_PAGES: i32 = 1_024;
+/// Where a reader kept a checkpoint from its end, how many more pages until the next try.
+const RETRY_PAGES: i32 = 256;
+/// Between two looks for something to sweep.
+const SWEEP_PAUSE: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    /// Pages in the log after the last commit.
+    pages: Arc<AtomicI32>,
+    next_checkpoint: i32,
+    next_sweep: Instant,
+    limits: Limits,
+}
+
+/// Lets SQLite say after each commit how long the log is.
+pub(super) fn count_pages(connection: &mut Connection, pages: Arc<AtomicI32>) -> rusqlite::Result<()> {
+    connection.sql.wal_hook(Some(move |_log: &mut rusqlite::hooks::Wal, count| {
+        pages.store(count, Relaxed);
+        Ok(())
+    }))
+}
+
+impl Upkeep {
+    pub(super) fn new(pages: Arc<AtomicI32>, limits: Limits) -> Self {
+        Self { pages, next_checkpoint: CHECKPOINT_PAGES, next_sweep: Instant::now(), limits }
+    }
+
+    /// How long to wait for work.
+    pub(super) fn patience(&self, idle: Duration) -> Duration {
+        self.next_sweep.saturating_duration_since(Instant::now()).min(idle)
+    }
+
+    /// The answers are out: writes the log back where it has grown. From another thread, under constant writes, the log
+    /// would never start over.
+    pub(super) fn after_group(&mut self, connection: &Connection) {
+        let pages = self.pages.load(Relaxed);
+        if pages < self.next_checkpoint {
+            if pages < CHECKPOINT_PAGES {
+                self.next_checkpoint = CHECKPOINT_PAGES;
+            }
+            return;
+        }
+        match connection.sql.wal_checkpoint_v2::<&str>(None, CheckpointMode::PASSIVE) {
+            Ok((log, written)) if log == written => self.next_checkpoint = CHECKPOINT_PAGES,
+            Ok(_) => self.next_checkpoint = pages.saturating_add(RETRY_PAGES),
+            Err(error) => {
+                tracing::warn!("failed to write the log back: {error}");
+                self.next_checkpoint = pages.saturating_add(RETRY_PAGES);
+            }
+        }
+    }
+
+    /// Nothing waits: writes the whole log back and cuts it.
+    pub(super) fn while_idle(&mut self, connection: &Connection) {
+        if self.pages.swap(0, Relaxed) > 0 {
+            self.truncate(connection);
+        }
+    }
+
+    /// The last thing before the connection is closed.
+    pub(super) fn finish(&mut self, connection: &Connection) {
+        self.truncate(connection);
+    }
+
+    /// One small step of sweeping, when it is due.
+    pub(super) fn sweep(&mut self, connection: &Connection, ledger: &mut Ledger) {
+        if Instant::now() < self.next_sweep {
+            return;
+        }
+        let more = sweep::step(connection, ledger, self.limits).unwrap_or_else(|error| {
+            tracing::warn!("failed to sweep: {error}");
+            false
+        });
+        let now = Instant::now();
+        self.next_sweep = if more { now } else { now.checked_add(SWEEP_PAUSE).unwrap_or(now) };
+    }
+
+    fn truncate(&mut self, connection: &Connection) {
+        self.next_checkpoint = CHECKPOINT_PAGES;
+        let leash = crate::leash::Leash::until(fazt_protocol::clock::now_ns().saturating_add(50_000_000));
+        let cut = connection.within(&leash, |sql| sql.wal_checkpoint_v2::<&str>(None, CheckpointMode::TRUNCATE));
+        if let Err(error) = cut {
+            tracing::debug!("failed to cut the log: {error}");
+        }
+    }
+}

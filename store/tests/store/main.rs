@@ -1,0 +1,15 @@
+//! The store from outside: its real binary over real socket pairs, spoken to as a router and as workers do.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod blobs;
+mod crash;
+mod deadlines;
+mod documents;
+mod harness;
+mod hostile;
+mod isolation;
+mod keys;
+mod lifecycle;
+mod registry;
+mod throughput;

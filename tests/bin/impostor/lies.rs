@@ -1,0 +1,135 @@
+//! The lies, by name: each is what a worker must not say, and a test knows what must come of it.
+
+use std::{io::IoSlice, mem::MaybeUninit, process, time::Duration};
+
+use fazt_protocol::{
+    body::Part,
+    call::{Call, Fault, FaultKind, FromWorker, Level, LogLine, Ready, Source, Spans},
+    limit::{CHUNK_BYTES, FRAME_BYTES},
+    version::PROTOCOL,
+};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+
+use crate::{
+    life::{Impostor, done, reply},
+    store,
+};
+
+/// Tells the lie of that name, or the truth.
+pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
+    match name {
+        "garbage" | "empty" | "oversize" | "huge" | "half" | "trailing" | "cut" => bytes(name, liar, call),
+        "silence" => liar.rest(),
+        "deaf" => liar.rest(),
+        "late" => {
+            std::thread::sleep(Duration::from_secs(3));
+            liar.answer(call.number, "late");
+        }
+        "exit" | "unseen" => process::exit(0),
+        "abort" => process::abort(),
+        "fork" => drop(process::Command::new("/bin/sh").spawn()),
+        "flood" => flood(liar),
+        "descriptors" => descriptors(liar, call),
+        "op-garbage" | "op-stolen" | "op-forged" | "op-flood" | "op-bare" => store::tell(name, liar, call),
+        _ => messages(name, liar, call, query),
+    }
+}
+
+/// Bytes that are no frame, or no whole one.
+fn bytes(name: &str, liar: &mut Impostor, call: &Call) {
+    let length = |length: usize| u32::try_from(length).unwrap().to_le_bytes().to_vec();
+    match name {
+        "garbage" => liar.utter(&[length(64), vec![0xee; 64]].concat()),
+        "empty" => liar.utter(&length(0)),
+        "oversize" => liar.utter(&length(FRAME_BYTES + 1)),
+        "huge" => liar.utter(&u32::MAX.to_le_bytes()),
+        "trailing" => {
+            let mut honest = Impostor::bytes(&FromWorker::Reply(Box::new(reply(call.number, "x"))));
+            honest.push(0);
+            let counted = u32::try_from(honest.len() - 4).unwrap().to_le_bytes();
+            honest.splice(..4, counted);
+            liar.utter(&honest);
+        }
+        "cut" => {
+            liar.utter(&[length(100_000), vec![1; 10]].concat());
+            process::exit(0);
+        }
+        _ => liar.utter(&[length(100_000), vec![1; 10]].concat()),
+    }
+    liar.rest();
+}
+
+/// Good frames at a bad time, or of a bad meaning.
+fn messages(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
+    let number = call.number;
+    let mut answer = reply(number, query);
+    match name {
+        "wrong-number" => answer.number = number.wrapping_add(1),
+        "old-number" => answer.number = number.wrapping_sub(1),
+        "bad-status" => answer.status = 999,
+        "split" => answer.headers.push(("x-a".to_owned(), "1\r\nSet-Cookie: stolen=1".to_owned())),
+        "bad-name" => answer.headers.push(("a b".to_owned(), "1".to_owned())),
+        "endless" => answer.body = Part { bytes: vec![b'x'; CHUNK_BYTES], last: false },
+        "empty-parts" => answer.body = Part { bytes: vec![b'x'], last: false },
+        "done-first" => liar.say(&done(number)),
+        "ready-again" => {
+            for _ in 0..10_000 {
+                liar.say(&FromWorker::Ready(Ready { protocol: PROTOCOL, layers: u32::MAX }));
+            }
+        }
+        "fault-then-reply" => liar.say(&fault(number)),
+        _ => {}
+    }
+    liar.say(&FromWorker::Reply(Box::new(answer)));
+    match name {
+        "two-replies" => liar.say(&FromWorker::Reply(Box::new(reply(number, "the second")))),
+        "endless" => {
+            (0..100).for_each(|_| liar.say(&FromWorker::Chunk(Part { bytes: vec![b'x'; CHUNK_BYTES], last: false })))
+        }
+        "empty-parts" => (0..1_000).for_each(|_| liar.say(&FromWorker::Chunk(Part { bytes: Vec::new(), last: false }))),
+        "never-done" => liar.rest(),
+        "done-wrong" => return liar.say(&done(number.wrapping_add(7))),
+        _ => {}
+    }
+    liar.say(&done(number));
+    if name == "talkative" {
+        liar.say(&FromWorker::Reply(Box::new(reply(number.wrapping_add(1), "nobody asked"))));
+    }
+}
+
+fn fault(number: u64) -> FromWorker {
+    let kind = FaultKind::ScriptError;
+    FromWorker::Fault(Box::new(Fault {
+        number,
+        kind,
+        message: "first".to_owned(),
+        place: None,
+        spans: Spans::default(),
+    }))
+}
+
+/// Log lines without end.
+fn flood(liar: &mut Impostor) {
+    let line = LogLine { level: Level::Info, source: Source::Console, message: "x".repeat(8_000) };
+    let bytes = Impostor::bytes(&FromWorker::Log(line));
+    loop {
+        liar.utter(&bytes);
+    }
+}
+
+/// Descriptors that nobody asked for beside an honest answer.
+fn descriptors(liar: &mut Impostor, call: &Call) {
+    let honest = Impostor::bytes(&FromWorker::Reply(Box::new(reply(call.number, "with gifts"))));
+    for byte in honest {
+        let gifts = [liar.op.socket(); 8];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+        let mut beside = SendAncillaryBuffer::new(&mut space);
+        beside.push(SendAncillaryMessage::ScmRights(&gifts));
+        let sent = sendmsg(liar.router.socket(), &[IoSlice::new(&[byte])], &mut beside, SendFlags::NOSIGNAL);
+        // The kernel bounds what may be on its way; the rest of the answer goes without.
+        if sent.is_err() {
+            liar.utter(&[byte]);
+        }
+    }
+    liar.say(&done(call.number));
+}

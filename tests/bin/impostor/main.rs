@@ -1,0 +1,36 @@
+//! A worker that lies. The true zygote brings it into the world and the true jail holds it; what it says to router and store
+//! is whatever the request's path names (see [`lies`]), as if an app had taken its process over.
+//!
+//! Put beside a router under the name `fazt-worker`, it serves a whole farm: `echo` answers honestly with the query, deploys
+//! are built by the true builder.
+
+#![expect(clippy::unwrap_used, reason = "a liar that cannot go on dies, which is one more thing that a worker may do")]
+
+mod lies;
+mod life;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use fazt_protocol::spawn::Role;
+use fazt_worker::{
+    builder,
+    flags::Flags,
+    zygote::{self, Birth, Config},
+};
+
+fn main() -> ExitCode {
+    let Some(config) = Config::from_flags(&Flags::parse()) else { return ExitCode::FAILURE };
+    let live = |birth: Birth| match birth.role {
+        Role::Worker => life::live(birth),
+        Role::Builder => builder::run(birth),
+    };
+    match zygote::run(&config, live) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("impostor: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

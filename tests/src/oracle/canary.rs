@@ -1,0 +1,147 @@
+//! The neighbour: an app `victim` that is asked without a pause, one read and one write in turn, by keep-alive connection.
+//! Each answer must be a 200 with its own body, and each acknowledged write must be there afterwards, once.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    farm::Farm,
+    http::{App, Request},
+    wait::{eventually, seconds},
+};
+
+/// The app's name.
+pub const NAME: &str = "victim";
+/// What it does: `say` answers with what it was told, `add` counts a key up, `all` lists them.
+pub const SOURCE: &str = "
+module.exports = (request) => {
+  const { kv } = fazt.storage
+  const { say, add } = request.query
+  if (say) return { said: say }
+  if (add) return { count: kv.incr('ledger:' + add) }
+  const all = {}
+  let page = kv.list('ledger:')
+  while (page.length > 0) {
+    for (const { key, value } of page) all[key.slice(7)] = value
+    page = kv.list('ledger:', { after: page[page.length - 1].key })
+  }
+  return all
+}";
+
+/// One request that did not go as it must.
+pub type Failure = String;
+
+/// The neighbour's life.
+#[derive(Debug)]
+pub struct Canary {
+    app: App,
+    over: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
+    book: Arc<Mutex<Book>>,
+    asking: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    acknowledged: BTreeSet<String>,
+    unknown: BTreeSet<String>,
+    failures: Vec<Failure>,
+    slowest: Duration,
+}
+
+impl Canary {
+    /// Deploys the app and begins to ask.
+    #[must_use]
+    pub fn release(farm: &Farm) -> Self {
+        let app = farm.script(NAME, SOURCE);
+        assert_eq!(app.get("/api/?say=hello").json()["said"], "hello");
+        Self::ask(app)
+    }
+
+    /// Begins to ask an app that is there.
+    #[must_use]
+    pub fn ask(app: App) -> Self {
+        let (over, asked, book) = (Arc::default(), Arc::default(), Arc::default());
+        let mut canary = Self { app, over, asked, book, asking: None };
+        let (app, over) = (canary.app.keeping(), Arc::clone(&canary.over));
+        let (asked, book) = (Arc::clone(&canary.asked), Arc::clone(&canary.book));
+        canary.asking = Some(thread::spawn(move || {
+            for number in 0.. {
+                if over.load(SeqCst) {
+                    return;
+                }
+                ask_once(&app, number, &book);
+                asked.fetch_add(1, SeqCst);
+            }
+        }));
+        canary
+    }
+
+    /// Waits for so many more answers.
+    pub fn sings(&self, more: usize) {
+        let until = self.asked.load(SeqCst).saturating_add(more);
+        eventually(seconds(30), "the neighbour is served", || self.asked.load(SeqCst) >= until);
+    }
+
+    /// Ends it: all must have been answered well, and all that was acknowledged be there, once.
+    pub fn was_well(self) {
+        let (failures, _) = self.end();
+        assert_eq!(failures, Vec::<Failure>::new(), "the neighbour was disturbed");
+    }
+
+    /// Ends it; gives what failed and how long the slowest answer took. What was acknowledged must be there in any case.
+    #[must_use]
+    pub fn end(mut self) -> (Vec<Failure>, Duration) {
+        self.over.store(true, SeqCst);
+        self.asking.take().unwrap().join().unwrap();
+        assert!(self.asked.load(SeqCst) > 0, "a neighbour that was never asked proves nothing");
+        let kept = eventually(seconds(10), "the ledger can be read", || {
+            let answer = self.app.try_send(&Request::new("GET", "/api/")).ok()?;
+            (answer.status == 200).then(|| answer.json())
+        });
+        let kept = kept.as_object().unwrap();
+        let book = self.book.lock().unwrap();
+        for token in &book.acknowledged {
+            assert_eq!(kept.get(token), Some(&Value::from(1)), "an acknowledged write, {token}, is there once");
+        }
+        for (token, count) in kept {
+            let known = book.acknowledged.contains(token) || book.unknown.contains(token);
+            assert!(known && *count == 1, "{token} was written {count} times, or by nobody");
+        }
+        (book.failures.clone(), book.slowest)
+    }
+}
+
+fn ask_once(app: &App, number: usize, book: &Mutex<Book>) {
+    let token = format!("t{number}");
+    let is_write = number % 2 == 1;
+    let target = format!("/api/?{}={token}", if is_write { "add" } else { "say" });
+    let answer = app.try_send(&Request::new("GET", &target));
+    let mut book = book.lock().unwrap();
+    let well = match &answer {
+        Ok(answer) if answer.status != 200 => false,
+        Ok(answer) if is_write => answer.json()["count"] == 1,
+        Ok(answer) => answer.json()["said"] == token.as_str(),
+        Err(_) => false,
+    };
+    book.slowest = book.slowest.max(answer.as_ref().map(|answer| answer.took).unwrap_or_default());
+    match (is_write, well) {
+        (true, true) => drop(book.acknowledged.insert(token)),
+        (true, false) => drop(book.unknown.insert(token)),
+        _ => {}
+    }
+    if !well {
+        let what =
+            answer.map_or_else(|error| error.to_string(), |answer| format!("{} {}", answer.status, answer.text()));
+        book.failures.push(format!("{target}: {what}"));
+    }
+}

@@ -1,0 +1,108 @@
+//! Processes as the kernel lists them: who is whose child, who is gone, who holds how much.
+
+use std::{fs, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::wait::eventually;
+
+/// One process; a later one of the same number is another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: i32,
+    /// Its name, as ps(1) shows it.
+    pub name: String,
+    /// Its parent.
+    pub parent: i32,
+    state: char,
+    started: u64,
+}
+
+impl Process {
+    /// The process of that number, where there is one.
+    #[must_use]
+    pub fn find(pid: i32) -> Option<Self> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (front, rest) = text.rsplit_once(") ")?;
+        let fields: Vec<&str> = rest.split(' ').collect();
+        Some(Self {
+            pid,
+            name: front.split_once('(')?.1.to_owned(),
+            state: fields.first()?.chars().next()?,
+            parent: fields.get(1)?.parse().ok()?,
+            started: fields.get(19)?.parse().ok()?,
+        })
+    }
+
+    /// Whether it still runs: neither gone nor a zombie.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        Self::find(self.pid).is_some_and(|now| now.started == self.started && !now.is_zombie())
+    }
+
+    /// Whether it has ended and waits to be collected.
+    #[must_use]
+    pub fn is_zombie(&self) -> bool {
+        matches!(self.state, 'Z' | 'X')
+    }
+
+    /// Whether it was stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        Self::find(self.pid).is_some_and(|now| now.state == 'T')
+    }
+
+    /// Sends a signal; a process that is gone does not mind.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(pid) = Pid::from_raw(self.pid) {
+            // It may have ended a moment ago.
+            let _gone = kill_process(pid, signal);
+        }
+    }
+
+    /// Kills it and waits until it is gone.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+        eventually(Duration::from_secs(5), &format!("{self:?} is gone after SIGKILL"), || !self.is_alive());
+    }
+
+    /// Descriptors that it holds; zero where this user may not look.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid)).map(Iterator::count).unwrap_or_default()
+    }
+
+    /// Its resident memory in bytes.
+    #[must_use]
+    pub fn resident_bytes(&self) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default();
+        kib.saturating_mul(1024)
+    }
+
+    /// CPU time that it has used, in milliseconds.
+    #[must_use]
+    pub fn cpu_ms(&self) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        let fields: Vec<&str> = text.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
+        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or_default();
+        ticks(11).saturating_add(ticks(12)).saturating_mul(1000 / rustix::param::clock_ticks_per_second())
+    }
+
+    /// One line of its `status` file: `Seccomp`, `NoNewPrivs`, `CapEff`, `Uid`, …
+    #[must_use]
+    pub fn status(&self, field: &str) -> Option<String> {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        line.map(|value| value.trim().to_owned())
+    }
+}
+
+/// All children of a process, zombies too.
+#[must_use]
+pub fn children(parent: i32) -> Vec<Process> {
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter_map(Process::find).filter(|process| process.parent == parent).collect()
+}

@@ -1,0 +1,60 @@
+//! Where the farm's programs are: in the folder above the test's own, which cargo put there.
+
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use tempfile::TempDir;
+
+/// What a farm cannot do without.
+pub const FARM: [&str; 3] = ["fazt-router", "fazt-store", "fazt-worker"];
+
+/// The folder with the farm's programs of the profile that this test was built with.
+#[must_use]
+pub fn folder() -> PathBuf {
+    let own = env::current_exe().unwrap();
+    // A test lies in target/<profile>/deps, a program in target/<profile>.
+    let beside = own.parent().unwrap();
+    let folder = if beside.ends_with("deps") { beside.parent().unwrap() } else { beside };
+    for name in FARM {
+        assert!(
+            folder.join(name).exists(),
+            "{} is not there: run scripts/check, or cargo build --workspace first",
+            folder.join(name).display()
+        );
+    }
+    folder.to_owned()
+}
+
+/// One program.
+#[must_use]
+pub fn path(name: &str) -> PathBuf {
+    let path = folder().join(name);
+    assert!(path.exists(), "{} is not there: run scripts/check, or cargo build --workspace first", path.display());
+    path
+}
+
+/// A folder that everybody can read, with copies of the programs: `(name there, program)`.
+#[must_use]
+pub fn copied(programs: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    open_to_all(folder.path());
+    for (name, program) in programs {
+        copy(&path(program), &folder.path().join(name));
+    }
+    folder
+}
+
+/// Lets everybody read and enter a folder.
+pub fn open_to_all(folder: &Path) {
+    fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+/// A hard link where that works, which costs nothing: programs of a debug build are large.
+fn copy(from: &Path, to: &Path) {
+    if fs::hard_link(from, to).is_err() {
+        fs::copy(from, to).unwrap();
+    }
+}

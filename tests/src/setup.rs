@@ -1,0 +1,183 @@
+//! How a farm is to be started: flags, environment, data, user. [`Setup::start`] gives a farm that serves,
+//! [`Setup::refused`] what it says where it must not.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use rustix::process::geteuid;
+use tempfile::TempDir;
+
+use crate::{
+    farm::Farm,
+    log::Log,
+    programs,
+    wait::{eventually, millis, promised, seconds},
+};
+
+/// A user who owns nothing.
+pub const NOBODY: u32 = 65_534;
+
+/// A farm to be.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    flags: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
+    programs: PathBuf,
+    data: Arc<Data>,
+    user: Option<u32>,
+}
+
+/// A temporary folder that lives as long as anybody uses it.
+#[derive(Debug)]
+pub struct Data(TempDir);
+
+/// How a start that must not succeed ended.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The exit code; none where it was killed.
+    pub code: Option<i32>,
+    /// Its standard error.
+    pub said: String,
+    /// Its standard output.
+    pub told: String,
+}
+
+impl Data {
+    /// The data folder; above it is room for a test's own files.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    /// The folder in which the farm is started.
+    #[must_use]
+    pub fn above(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.path().join("fazt.db")
+    }
+}
+
+impl Setup {
+    /// A farm with that many workers, on new data.
+    #[must_use]
+    pub fn new(workers: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        programs::open_to_all(folder.path());
+        let setup = Self {
+            flags: Vec::new(),
+            environment: Vec::new(),
+            programs: programs::folder(),
+            data: Arc::new(Data(folder)),
+            user: None,
+        };
+        // Its default on a machine that is free.
+        let storage = format!("{}ms", promised(millis(500)).as_millis());
+        setup
+            .flag("--workers", &workers.to_string())
+            .flag("--listen", "127.0.0.1:0")
+            .flag("--log-format", "json")
+            .flag("--storage-timeout", &storage)
+    }
+
+    /// With one more flag; one that was given already is replaced.
+    #[must_use]
+    pub fn flag(mut self, name: &str, value: &str) -> Self {
+        self.flags.retain(|(other, _)| other != name);
+        self.flags.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With a variable in its environment, which is empty else.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With other programs.
+    #[must_use]
+    pub fn programs(self, folder: &Path) -> Self {
+        Self { programs: folder.to_owned(), ..self }
+    }
+
+    /// As [`NOBODY`], where the test runs as root; the data folder is then nobody's.
+    #[must_use]
+    pub fn as_nobody(self) -> Self {
+        if !geteuid().is_root() {
+            return self;
+        }
+        std::os::unix::fs::chown(self.data.above(), Some(NOBODY), Some(NOBODY)).unwrap();
+        Self { user: Some(NOBODY), ..self }
+    }
+
+    /// The folder of its data.
+    #[must_use]
+    pub fn data(&self) -> &Arc<Data> {
+        &self.data
+    }
+
+    /// Starts it and waits until it serves.
+    #[must_use]
+    pub fn start(&self) -> Farm {
+        let mut child = self.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let log = Log::follow(child.stderr.take().unwrap());
+        let ready = eventually(seconds(20), "the farm is ready", || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the farm ended before it was ready: {status}\n{}", log.text());
+            }
+            // The store has its own such line; the farm's names where it listens.
+            log.said("ready").into_iter().find(|event| event["listen"].is_string())
+        });
+        let address = ready["listen"].as_str().unwrap().split(", ").next().unwrap().parse().unwrap();
+        let token = fs::read_to_string(self.data.path().join("admin.token")).unwrap_or_default();
+        Farm::new(child, address, token.trim().to_owned(), log, Arc::clone(&self.data))
+    }
+
+    /// Starts it where it must refuse; waits for its end.
+    #[must_use]
+    pub fn refused(&self) -> Refusal {
+        let mut child = self.command().stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let log = Log::follow(child.stderr.take().unwrap());
+        let out = Log::follow(child.stdout.take().unwrap());
+        let what = "the farm refuses to start";
+        let status = eventually(seconds(20), what, || {
+            if log.said("ready").iter().any(|event| event["listen"].is_string()) {
+                child.kill().unwrap();
+            }
+            child.try_wait().unwrap()
+        });
+        // The pipes close with the last process that holds them: a child that lives on is noticed here.
+        eventually(seconds(3), "nothing that was started lives on", || log.is_ended() && out.is_ended());
+        let (said, told) = (log.text(), out.text());
+        Refusal { code: status.code(), said, told }
+    }
+
+    /// The command that starts it, for what else is to be done with it.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(self.programs.join("fazt-router"));
+        command.env_clear().env("PATH", "/usr/bin:/bin").envs(self.environment.iter().cloned());
+        command.current_dir(self.data.above()).stdin(Stdio::null());
+        command.arg("--data-dir").arg(self.data.path());
+        for (name, value) in &self.flags {
+            command.arg(name);
+            if !value.is_empty() {
+                command.arg(value);
+            }
+        }
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
+        command
+    }
+}

@@ -1,0 +1,246 @@
+//! What cannot start says so in one line, with exit code 2, and leaves nothing running. And requests that are none.
+
+use std::{fs, io::Write, os::unix::fs::PermissionsExt};
+
+use fazt_tests::{
+    http::raw,
+    oracle::canary::Canary,
+    process, programs,
+    setup::{Refusal, Setup},
+    wait::{eventually, seconds},
+};
+use rusqlite::Connection;
+
+fn refuses(refusal: &Refusal, what: &[&str]) {
+    assert_eq!(refusal.code, Some(2), "{refusal:?}");
+    let lines: Vec<&str> = refusal.said.lines().filter(|line| !line.is_empty() && !line.starts_with('{')).collect();
+    assert_eq!(lines.len(), 1, "one line that says what to do: {refusal:?}");
+    for word in what {
+        assert!(lines[0].contains(word), "{word:?} in {refusal:?}");
+    }
+}
+
+/// No process whose command line names that folder is left.
+fn nothing_runs(setup: &Setup) {
+    let folder = setup.data().path().display().to_string();
+    eventually(seconds(2), "nothing runs on that data", || {
+        let all =
+            fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
+        !all.filter_map(process::Process::find).filter(|found| !found.is_zombie()).any(|found| {
+            fs::read(format!("/proc/{}/cmdline", found.pid))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&folder))
+        })
+    });
+}
+
+#[test]
+fn a_port_in_use() {
+    let farm = Setup::new(2).start();
+    let other = Setup::new(2).flag("--listen", &farm.address.to_string());
+    refuses(&other.refused(), &[&farm.address.to_string()]);
+    nothing_runs(&other);
+    assert_eq!(farm.admin().get("/healthz").status, 200);
+}
+
+#[test]
+fn a_second_router_on_the_same_data() {
+    let setup = Setup::new(2);
+    let farm = setup.start();
+    let store = farm.child("fazt-store").pid.to_string();
+    refuses(&setup.refused(), &["another", &store]);
+    assert_eq!(farm.script("app", "respond(200, fazt.storage.kv.incr('n'))").get("/api/").text(), "1");
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_written() {
+    let setup = Setup::new(2).as_nobody();
+    let folder = setup.data().path();
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, PermissionsExt::from_mode(0o555)).unwrap();
+    let programs = programs::copied(&programs::FARM.map(|name| (name, name)));
+    let setup = setup.programs(programs.path());
+    refuses(&setup.refused(), &[folder.to_str().unwrap()]);
+    nothing_runs(&setup);
+    let file = Setup::new(2);
+    fs::write(file.data().path(), "a file").unwrap();
+    refuses(&file.refused(), &[]);
+}
+
+#[test]
+fn a_missing_sibling() {
+    for missing in ["fazt-store", "fazt-worker"] {
+        let there: Vec<_> = programs::FARM.iter().filter(|name| **name != missing).map(|name| (*name, *name)).collect();
+        let programs = programs::copied(&there);
+        let setup = Setup::new(2).programs(programs.path());
+        refuses(&setup.refused(), &[missing]);
+        nothing_runs(&setup);
+    }
+}
+
+#[test]
+fn a_newer_database() {
+    let setup = Setup::new(2);
+    drop(setup.start());
+    let file = Connection::open(setup.data().database()).unwrap();
+    file.execute_batch("PRAGMA user_version = 9999").unwrap();
+    drop(file);
+    refuses(&setup.refused(), &["9999"]);
+    nothing_runs(&setup);
+}
+
+#[test]
+fn a_file_that_is_no_database() {
+    let setup = Setup::new(2);
+    fs::create_dir(setup.data().path()).unwrap();
+    fs::write(setup.data().database(), "this is no database ".repeat(1_000)).unwrap();
+    let refusal = setup.refused();
+    assert_eq!(refusal.code, Some(2), "{refusal:?}");
+    let kept = fs::read_dir(setup.data().path()).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
+    assert!(kept.into_iter().any(|content| content.starts_with(b"this is no database")), "it was overwritten");
+}
+
+#[test]
+fn configurations_that_do_not_hold() {
+    let rows: [(&str, &str, &[&str]); 8] = [
+        ("--workers", "0", &["workers"]),
+        ("--workers", "many", &["workers"]),
+        ("--timeout", "1 fortnight", &["timeout"]),
+        ("--timeout", "10s", &["timeout"]),
+        ("--memory", "1KiB", &["memory"]),
+        ("--sandbox", "strikt", &["strict"]),
+        ("--listen", "nowhere", &["listen"]),
+        ("--app-max-workers", "99", &["app-max-workers"]),
+    ];
+    for (flag, value, words) in rows {
+        refuses(&Setup::new(2).flag(flag, value).refused(), words);
+    }
+    let unknown = Setup::new(2).flag("--wrokers", "3").refused();
+    assert!(unknown.code == Some(2) && unknown.said.contains("--workers"), "{unknown:?}");
+}
+
+#[test]
+fn a_file_with_a_mistake_is_named_with_its_line() {
+    let setup = Setup::new(2);
+    let file = setup.data().above().join("fazt.toml");
+    let rows = [
+        ("# a comment\nwrokers = 3\n", ["fazt.toml:2", "`workers`"]),
+        ("\n\ntimeout = \"soon\"\n", ["fazt.toml:3", "timeout"]),
+        ("workers = [", ["fazt.toml:1", ""]),
+    ];
+    for (text, words) in rows {
+        fs::write(&file, text).unwrap();
+        refuses(&setup.refused(), &words);
+    }
+    nothing_runs(&setup);
+    let slip = Setup::new(2).variable("FAZT_WROKERS", "3").refused();
+    refuses(&slip, &["FAZT_WROKERS", "FAZT_WORKERS"]);
+}
+
+#[test]
+fn every_source_of_a_setting_is_shown() {
+    let setup = Setup::new(3).variable("FAZT_MEMORY", "32MiB").flag("--print-config", "");
+    fs::write(setup.data().above().join("fazt.toml"), "timeout = \"700ms\"\nmemory = \"16MiB\"\nworkers = 9\n")
+        .unwrap();
+    let printed = setup.refused();
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    let line = |name: &str| printed.told.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(line("workers").contains('3') && line("workers").contains("flag"), "{printed:?}");
+    assert!(line("memory").contains("32MiB") && line("memory").contains("FAZT_MEMORY"), "{printed:?}");
+    assert!(line("timeout").contains("700ms") && line("timeout").contains("fazt.toml:1"), "{printed:?}");
+    assert!(line("queue-depth").contains("default"), "{printed:?}");
+}
+
+#[test]
+fn a_check_says_what_is_there() {
+    let setup = Setup::new(2).flag("--check", "");
+    let checked = setup.refused();
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    for word in ["seccomp", "landlock"] {
+        assert!(checked.told.contains(word), "{word} in {checked:?}");
+    }
+    nothing_runs(&setup);
+}
+
+/// What is sent, with `HOST` for an app's header line and `LONG` for 70,000 letters, and the statuses that may be answered.
+const NO_REQUESTS: &[(&str, &str, &[u16])] = &[
+    ("no host", "GET /api/ HTTP/1.1\r\n\r\n", &[400]),
+    ("two hosts", "GET /api/ HTTP/1.1\r\nHOSTHost: other.localhost\r\n\r\n", &[400]),
+    ("an odd host", "GET /api/ HTTP/1.1\r\nHost: a/@b#?\r\n\r\n", &[400]),
+    ("another host in the target", "GET http://other.localhost/api/ HTTP/1.1\r\nHOST\r\n", &[400]),
+    ("CONNECT", "CONNECT app.localhost:80 HTTP/1.1\r\nHOST\r\n", &[400, 405]),
+    ("TRACE", "TRACE /api/ HTTP/1.1\r\nHOST\r\n", &[405]),
+    ("a method that nobody knows", "BREW /api/ HTTP/1.1\r\nHOST\r\n", &[501]),
+    ("OPTIONS *", "OPTIONS * HTTP/1.1\r\nHOST\r\n", &[400]),
+    (
+        "both lengths",
+        "POST /api/ HTTP/1.1\r\nHOSTContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /api/smug HTTP/1.1\r\nHOST\r\n",
+        &[400],
+    ),
+    ("two lengths", "POST /api/ HTTP/1.1\r\nHOSTContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", &[400]),
+    ("a length with a sign", "POST /api/ HTTP/1.1\r\nHOSTContent-Length: +4\r\n\r\nabcd", &[400]),
+    ("a length past all", "POST /api/ HTTP/1.1\r\nHOSTContent-Length: 9223372036854775808\r\n\r\n", &[413]),
+    ("gzip as transfer", "POST /api/ HTTP/1.1\r\nHOSTTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", &[400, 501]),
+    ("a bad chunk", "POST /api/ HTTP/1.1\r\nHOSTTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", &[400]),
+    ("bare line feeds", "GET /api/ HTTP/1.1\nHost: app.localhost\n\n", &[400]),
+    ("a space before a colon", "GET /api/ HTTP/1.1\r\nHOSTX : 1\r\n\r\n", &[400]),
+    ("a long target", "GET /api/LONG HTTP/1.1\r\nHOST\r\n", &[414]),
+    ("a large header", "GET /api/ HTTP/1.1\r\nHOSTX: LONG\r\n\r\n", &[431]),
+    ("many headers", "GET /api/ HTTP/1.1\r\nHOSTMANY\r\n", &[431]),
+    // What does not speak HTTP/1 may be hung up on.
+    ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[0, 400, 505]),
+    ("TLS", "\u{16}\u{3}\u{1}\u{2}hello", &[0, 400]),
+    ("an expectation", "POST /api/ HTTP/1.1\r\nHOSTExpect: miracles\r\nContent-Length: 0\r\n\r\n", &[417]),
+    ("a path that leaves", "GET /api/../../etc/passwd HTTP/1.1\r\nHOST\r\n", &[400, 404]),
+];
+
+/// Bytes that are no request get one answer of that status, or none, and never a second one.
+#[test]
+fn what_is_no_request_is_refused_once() {
+    let farm = Setup::new(2).start();
+    let canary = Canary::release(&farm);
+    let app = farm.script("app", "console.log(request.path); respond('APP-RAN')");
+    let mut wrong = Vec::new();
+    for (what, bytes, statuses) in NO_REQUESTS {
+        let bytes = bytes.replace("HOST", "Host: app.localhost\r\n").replace("LONG", &"x".repeat(70_000));
+        let got = raw(farm.address, bytes.replace("MANY", &"X: 1\r\n".repeat(200)).as_bytes());
+        let text = String::from_utf8_lossy(&got);
+        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let answers = text.matches("HTTP/1.").count();
+        if answers > 1 || !statuses.contains(&status) || text.contains("APP-RAN") {
+            wrong.push(format!("{what}: {answers} answers, {text:.200}"));
+        }
+    }
+    canary.was_well();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(app.get("/api/").text(), "APP-RAN");
+    assert!(!farm.admin().get("/api/_admin/apps/app/logs").text().contains("smug"));
+}
+
+#[test]
+fn a_slow_client_takes_no_worker() {
+    let farm = Setup::new(2).start();
+    farm.script("app", "respond(200, 1)");
+    let mut slow: Vec<_> = (0..30).map(|_| fazt_tests::http::connect(farm.address).unwrap()).collect();
+    for connection in &mut slow {
+        let head = "POST /api/ HTTP/1.1\r\nHost: app.localhost\r\nContent-Length: 100\r\n\r\nhalf of it";
+        connection.get_mut().write_all(head.as_bytes()).unwrap();
+    }
+    farm.settle();
+    assert_eq!(farm.runtime()["inUse"], 0);
+    for _ in 0..10 {
+        assert_eq!(farm.app("app").get("/api/").status, 200);
+    }
+}
+
+#[test]
+fn a_client_that_goes_away_leaks_nothing() {
+    let farm = Setup::new(2).flag("--timeout", "300ms").start();
+    farm.script("app", "const until = Date.now() + 20; while (Date.now() < until) {}\nrespond(200, 1)");
+    let census = fazt_tests::oracle::census::Census::take(&farm);
+    for _ in 0..50 {
+        let mut connection = fazt_tests::http::connect(farm.address).unwrap();
+        connection.get_mut().write_all(b"GET /api/ HTTP/1.1\r\nHost: app.localhost\r\n\r\n").unwrap();
+    }
+    census.holds(&farm);
+    assert_eq!(farm.app("app").get("/api/").status, 200);
+}

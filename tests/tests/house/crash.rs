@@ -1,0 +1,227 @@
+//! Sudden death: any process may be killed with -9 at any time, and the farm puts itself right.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    thread,
+    time::Instant,
+};
+
+use fazt_tests::{
+    farm::Farm,
+    http::{App, Request},
+    oracle::{
+        canary::{self, Canary},
+        census::Census,
+    },
+    process::Process,
+    setup::Setup,
+    wait::{eventually, millis, promised, seconds},
+};
+use rustix::process::Signal;
+
+/// An app that answers, or with `?spin` never does. It has answered once: its worker is loaded, and not held to be one that
+/// dies before it answers.
+fn spinner(farm: &Farm, name: &str) -> App {
+    let app = farm.script(name, "if (request.query.spin) for(;;){}\nrespond('done')");
+    assert_eq!(app.get("/api/").status, 200);
+    app
+}
+
+#[test]
+fn a_busy_worker_takes_its_request_along_and_nothing_else() {
+    let farm = Setup::new(3).start();
+    let canary = Canary::release(&farm);
+    let app = spinner(&farm, "app");
+    let census = Census::take(&farm);
+    for _ in 0..5 {
+        assert_eq!(app.get("/api/").status, 200);
+        let answer = thread::scope(|scope| {
+            let asking = scope.spawn(|| app.get("/api/?spin=1"));
+            farm.busy_worker("app").signal(Signal::KILL);
+            asking.join().unwrap()
+        });
+        assert_eq!((answer.status, answer.code().as_str()), (502, "worker_crashed"), "{}", answer.text());
+        assert!(answer.took < promised(millis(900)), "not told at once: {:?}", answer.took);
+        let line = farm.log.one_finished(&answer.id());
+        assert_eq!((&line["outcome"], &line["app"]), (&"worker_crashed".into(), &"app".into()), "{line}");
+        assert!(line["worker"].is_number(), "{line}");
+    }
+    canary.sings(10);
+    canary.was_well();
+    census.holds(&farm);
+    assert_eq!(farm.runtime()["crashes"], 5);
+}
+
+#[test]
+fn nobody_notices_an_idle_worker() {
+    let farm = Setup::new(3).start();
+    let canary = Canary::release(&farm);
+    let app = farm.script("app", "respond('here')");
+    for _ in 0..10 {
+        assert_eq!(app.get("/api/").text(), "here");
+        farm.idle_worker("app").kill();
+        assert_eq!((app.get("/api/").status, app.get("/api/").status), (200, 200));
+    }
+    canary.was_well();
+}
+
+/// Of random workers, whatever they do: every request is answered, and only a killed one's fails.
+#[test]
+fn random_kills_cost_one_request_each() {
+    let farm = Setup::new(4).start();
+    let app = farm.script("app", "const until = Date.now() + 5; while (Date.now() < until) {}\nrespond('done')");
+    assert_eq!(app.get("/api/").status, 200);
+    let census = Census::take(&farm);
+    let (over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let kills = 30;
+    let answers = thread::scope(|scope| {
+        let ask = || {
+            let (app, mut answers) = (app.keeping(), Vec::new());
+            while !over.load(SeqCst) {
+                answers.push(app.get("/api/"));
+                asked.fetch_add(1, SeqCst);
+            }
+            answers
+        };
+        let asking: Vec<_> = (0..3).map(|_| scope.spawn(ask)).collect();
+        for _ in 0..kills {
+            // So many answers between two kills that each worker has given one.
+            let until = asked.load(SeqCst) + 12;
+            eventually(seconds(10), "requests are answered", || asked.load(SeqCst) >= until);
+            farm.busy_worker("app").kill();
+        }
+        over.store(true, SeqCst);
+        asking.into_iter().flat_map(|asking| asking.join().unwrap()).collect::<Vec<_>>()
+    });
+    let failed: Vec<_> = answers.iter().filter(|answer| answer.status != 200).collect();
+    let codes: Vec<String> = failed.iter().map(|answer| answer.code()).collect();
+    assert!(codes.iter().all(|code| code == "worker_crashed"), "{codes:?}");
+    assert!(failed.len() <= kills, "{} failed of {kills} kills", failed.len());
+    census.holds(&farm);
+}
+
+#[test]
+fn a_killed_zygote_is_replaced_within_a_second() {
+    let farm = Setup::new(3).start();
+    let canary = Canary::release(&farm);
+    for _ in 0..3 {
+        let zygote = farm.child("fazt-zygote");
+        let workers = farm.workers();
+        zygote.kill();
+        eventually(promised(seconds(1)), "a new zygote", || {
+            farm.children("fazt-zygote").first().is_some_and(|new| new.pid != zygote.pid)
+        });
+        assert!(workers.iter().any(|pid| farm.workers().contains(pid)), "workers outlive their zygote");
+        // New workers are born of the new one.
+        let app = spinner(&farm, "evil");
+        thread::scope(|scope| {
+            let asking = scope.spawn(|| app.get("/api/?spin=1"));
+            farm.busy_worker("evil").kill();
+            assert_eq!(asking.join().unwrap().status, 502);
+        });
+        farm.settle();
+    }
+    canary.sings(5);
+    canary.was_well();
+}
+
+#[test]
+fn a_killed_store_is_back_within_a_second_with_all_that_it_acknowledged() {
+    let farm = Setup::new(3).start();
+    farm.script("reader", "respond(fazt.storage.kv.get('none') === undefined)");
+    let canary = Canary::release(&farm);
+    canary.sings(20);
+    let rounds = 6;
+    for _ in 0..rounds {
+        let store = farm.child("fazt-store");
+        store.kill();
+        let gone = Instant::now();
+        let reader = farm.app("reader");
+        eventually(promised(seconds(1)), "the store answers again", || reader.get("/api/").status == 200);
+        assert!(gone.elapsed() < promised(seconds(1)), "back after {:?}", gone.elapsed());
+        assert_ne!(farm.child("fazt-store").pid, store.pid);
+        canary.sings(20);
+    }
+    store_failures(canary, rounds);
+    integrity(&farm);
+}
+
+/// A request under way may fail with what the store's end means to it, and with nothing else.
+fn store_failures(canary: Canary, kills: usize) {
+    let (failures, _) = canary.end();
+    let known = ["503 ", "504 ", "500 "];
+    assert!(failures.len() <= kills * 3, "{} failures of {kills} kills: {failures:#?}", failures.len());
+    for failure in failures {
+        let (_, told) = failure.split_once(": ").unwrap();
+        assert!(known.iter().any(|status| told.starts_with(status)), "{failure}");
+        assert!(told.contains("store_unavailable") || told.contains("storage_timeout"), "{failure}");
+    }
+}
+
+fn integrity(farm: &Farm) {
+    let file = rusqlite::Connection::open(farm.data().database()).unwrap();
+    let found: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(found, "ok");
+}
+
+/// Nothing of the farm outlives its router, and the next one finds the same data.
+#[test]
+fn a_killed_router_takes_everything_along() {
+    let setup = Setup::new(3);
+    let mut farm = setup.start();
+    let victim = farm.script("victim", canary::SOURCE);
+    let acknowledged: Vec<String> = (0..40).map(|number| format!("t{number}")).collect();
+    for token in &acknowledged {
+        assert_eq!(victim.get(&format!("/api/?add={token}")).json()["count"], 1);
+    }
+    let app = farm.script("evil", "for(;;){}");
+    let asking = thread::spawn(move || app.try_send(&Request::new("GET", "/api/")).is_ok());
+    farm.busy_worker("evil");
+    farm.kill(seconds(1));
+    assert!(!asking.join().unwrap(), "nobody is left to answer");
+    let farm = setup.start();
+    let kept = farm.app("victim").get("/api/").json();
+    for token in &acknowledged {
+        assert_eq!(kept[token], 1, "{token} was acknowledged before the end");
+    }
+    integrity(&farm);
+}
+
+#[test]
+fn a_stopped_worker_is_killed_on_time() {
+    let farm = Setup::new(2).flag("--timeout", "300ms").start();
+    let app = spinner(&farm, "app");
+    let answer = thread::scope(|scope| {
+        let asking = scope.spawn(|| app.get("/api/?spin=1"));
+        farm.busy_worker("app").signal(Signal::STOP);
+        asking.join().unwrap()
+    });
+    assert_eq!((answer.status, answer.code().as_str()), (504, "timeout"));
+    assert!(answer.took < promised(millis(600)), "{:?}", answer.took);
+    farm.settle();
+}
+
+/// What needs it fails at its own deadline, what does not goes on, and afterwards nothing stale is done.
+#[test]
+fn a_stopped_store_holds_up_nobody_who_does_not_need_it() {
+    let farm = Setup::new(3).flag("--storage-timeout", "300ms").start();
+    let plain = farm.script("plain", "respond('here')");
+    farm.deploy("site", &[("index.html", "page")]);
+    let writer = farm.script("writer", "fazt.storage.kv.incr('n'); respond('written')");
+    assert_eq!((plain.get("/api/").status, writer.get("/api/").status), (200, 200));
+    assert_eq!(farm.app("site").get("/").text(), "page");
+    let store: Process = farm.child("fazt-store");
+    store.signal(Signal::STOP);
+    let failed = writer.get("/api/");
+    assert_eq!((failed.status, failed.code().as_str()), (504, "storage_timeout"), "{}", failed.text());
+    assert!(failed.took < promised(millis(800)), "{:?}", failed.took);
+    assert_eq!((plain.get("/api/").text().as_str(), farm.app("site").get("/").text().as_str()), ("here", "page"));
+    store.signal(Signal::CONT);
+    assert_eq!(
+        eventually(seconds(2), "writes go on", || Some(writer.get("/api/")).filter(|answer| answer.status == 200))
+            .text(),
+        "written"
+    );
+    let count = farm.script("writer", "respond(200, fazt.storage.kv.get('n'))").get("/api/").text();
+    assert_eq!(count, "2", "the op that timed out was not done afterwards");
+}

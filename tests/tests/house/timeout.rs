@@ -1,0 +1,206 @@
+//! Time: what runs past its limit is ended, its process is gone, and nobody else notices.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use fazt_tests::{
+    farm::Farm,
+    http::App,
+    oracle::{canary::Canary, census::Census},
+    process::Process,
+    setup::Setup,
+    wait::{eventually, millis, promised, seconds},
+};
+use serde_json::json;
+
+/// Scripts that the engine's own clock ends.
+const SOFT: &[&str] = &[
+    "for(;;){}",
+    "while (true) { try { for (;;) {} } catch (e) { for (;;) {} } finally { for (;;) {} } }",
+    "const f = () => { try { for (;;) {} } finally { f() } }; f()",
+    "(async () => { for (;;) await 0 })()",
+    "const again = () => Promise.resolve().then(again); again()",
+    "new Promise(() => { for (;;) {} }).catch(() => { for (;;) {} })",
+    "/(a+)+$/.test('a'.repeat(40) + '!')",
+    "[1, 2, 3].sort(() => { for (;;) {} })",
+    "JSON.stringify({ toJSON() { for (;;) {} } })",
+    "respond({ get a() { for (;;) {} } })",
+    "function* g() { for (;;) yield 1 } for (const x of g()) {}",
+    "setInterval(() => {}, 1); new Promise(() => {})",
+    "Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)",
+];
+
+/// One native call each that no clock of the engine ends.
+const HARD: &[&str] = &[
+    "Array.prototype.join.call({ length: 2 ** 53 - 1 })",
+    "Array.prototype.reverse.call({ length: 2 ** 53 - 1 })",
+    "const a = 'a'.repeat(1e6); a.includes(a.slice(0, 5e5) + 'b')",
+];
+
+/// Asks and says in what the answer is not a timeout in time.
+fn times_out(farm: &Farm, app: &App, within: Duration) -> Result<i32, String> {
+    let answer = app.get("/api/");
+    if answer.status != 504 || answer.code() != "timeout" {
+        return Err(format!("{} {}", answer.status, answer.text()));
+    }
+    if answer.took > promised(within) {
+        return Err(format!("took {:?}", answer.took));
+    }
+    let line = farm.log.one_finished(&answer.id());
+    assert_eq!(line["outcome"], "timeout", "{line}");
+    let pid = i32::try_from(line["worker"].as_i64().unwrap()).unwrap();
+    eventually(seconds(1), "its process is gone", || {
+        Process::find(pid).is_none_or(|worker| worker.name != "fazt-worker" || worker.is_zombie())
+    });
+    Ok(pid)
+}
+
+#[test]
+fn an_endless_loop_costs_its_caller_a_second_and_nobody_else_anything() {
+    let farm = Setup::new(3).start();
+    let canary = Canary::release(&farm);
+    let app = farm.script("evil", "for(;;){}");
+    let census = Census::take(&farm);
+    let first = times_out(&farm, &app, millis(1_200)).unwrap();
+    eventually(seconds(1), "a successor is there", || farm.workers().len() == 3 && !farm.workers().contains(&first));
+    let second = times_out(&farm, &app, millis(1_200)).unwrap();
+    assert_ne!(first, second);
+    canary.sings(10);
+    let (failures, slowest) = canary.end();
+    assert_eq!(failures, Vec::<String>::new());
+    assert!(slowest < promised(millis(400)), "a neighbour waited {slowest:?}");
+    census.holds(&farm);
+    let runtime = farm.runtime();
+    assert_eq!(
+        runtime["timeouts"],
+        json!(runtime["interrupted"].as_u64().unwrap() + runtime["killed"].as_u64().unwrap())
+    );
+    assert_eq!(runtime["timeouts"], 2, "{runtime}");
+}
+
+#[test]
+fn whatever_the_loop_is_it_ends() {
+    all_end(SOFT, "interrupted");
+}
+
+#[test]
+fn what_only_a_kill_ends_is_killed() {
+    all_end(HARD, "killed");
+}
+
+fn all_end(scripts: &[&str], how: &str) {
+    let farm = Setup::new(2).start();
+    let canary = Canary::release(&farm);
+    let mut wrong = Vec::new();
+    for (number, script) in scripts.iter().enumerate() {
+        farm.deploy("evil", &[("api/main.js", script), ("manifest.json", r#"{ "timeoutMs": 200 }"#)]);
+        let app = farm.app("evil");
+        // Both clocks and the grace between them, and what a machine under load takes for the rest.
+        if let Err(what) = times_out(&farm, &app, millis(450)) {
+            wrong.push(format!("- {script}\n    {what}"));
+        }
+        canary.sings(1);
+        let count = farm.runtime()[how].as_u64().unwrap();
+        if wrong.is_empty() && how == "killed" && count != number as u64 + 1 {
+            wrong.push(format!("- {script}\n    was not killed"));
+        }
+    }
+    canary.was_well();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_timeout_says_where_it_stood() {
+    let farm = Setup::new(2).flag("--timeout", "200ms").start();
+    farm.script("evil", "function spin() {\n  for (;;) {}\n}\nconsole.log('before')\nspin()");
+    let problem = farm.app("evil").with_token(&farm.token).get("/api/").json();
+    assert!(problem["stack"].as_str().unwrap_or_default().contains("spin"), "{problem}");
+    assert_eq!(problem["detail"], "api/main.js ran for more than 200 ms");
+    assert!(problem["logs"].to_string().contains("before"), "what was said before is kept: {problem}");
+}
+
+#[test]
+fn a_manifest_lowers_the_limit_and_cannot_raise_it() {
+    let farm = Setup::new(2).flag("--timeout", "300ms").start();
+    for (given, least, most) in [("100", 90, 260), ("5000", 290, 550)] {
+        let manifest = format!(r#"{{ "timeoutMs": {given} }}"#);
+        farm.deploy("evil", &[("api/main.js", "for(;;){}"), ("manifest.json", &manifest)]);
+        let answer = farm.app("evil").get("/api/");
+        assert_eq!(answer.status, 504);
+        assert!((millis(least)..promised(millis(most))).contains(&answer.took), "{given}: {:?}", answer.took);
+    }
+}
+
+#[test]
+fn waiting_in_a_queue_is_not_running() {
+    let farm = Setup::new(2).flag("--timeout", "400ms").flag("--app-max-workers", "1").start();
+    let app = farm.script("slow", "const until = Date.now() + 150; while (Date.now() < until) {}\nrespond('done')");
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            let app = app.again();
+            scope.spawn(move || {
+                let answer = app.get("/api/");
+                assert_eq!(answer.status, 200, "{}", answer.text());
+            });
+        }
+    });
+    assert!(started.elapsed() > millis(850), "one worker served them one after the other");
+}
+
+#[test]
+fn a_queue_has_an_end_and_a_patience() {
+    let farm = Setup::new(2)
+        .flag("--app-max-workers", "1")
+        .flag("--queue-depth", "2")
+        .flag("--queue-timeout", "200ms")
+        .start();
+    let app = farm.script("slow", "for(;;){}");
+    let answers: Vec<_> = thread::scope(|scope| {
+        let asking: Vec<_> = (0..6).map(|_| scope.spawn(|| app.again().get("/api/"))).collect();
+        asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+    });
+    let count = |code: &str| answers.iter().filter(|answer| answer.code() == code).count();
+    assert_eq!((count("timeout"), count("queue_timeout"), count("queue_full")), (1, 2, 3), "{answers:?}");
+    let refused = answers.iter().filter(|answer| answer.status == 503);
+    assert!(refused.clone().all(|answer| answer.header("retry-after").is_some()));
+    for answer in refused {
+        let line = farm.log.one_finished(&answer.id());
+        assert_eq!(line["outcome"], answer.code().as_str(), "{line}");
+    }
+}
+
+#[test]
+fn memory_has_an_end() {
+    let farm = Setup::new(2).flag("--memory", "16MiB").flag("--timeout", "5s").start();
+    let canary = Canary::release(&farm);
+    let rows = [
+        "const all = []; for (;;) all.push({})",
+        "const all = []; for (let s = 'x';; s += 'x') all.push(s.repeat(1000))",
+        "const all = []; for (;;) all.push(new ArrayBuffer(1 << 20))",
+        "const m = new Map(); for (let i = 0;; i++) m.set(i, [i])",
+        "const all = []; for (;;) all.push(Symbol('x'.repeat(1000)))",
+    ];
+    let mut wrong = Vec::new();
+    for script in rows {
+        let app = farm.script("evil", script);
+        let answer = app.get("/api/");
+        if (answer.status, answer.code().as_str()) != (500, "memory_limit") {
+            wrong.push(format!("- {script}\n    {} {}", answer.status, answer.text()));
+        }
+        let pid = farm.worker_of(&answer);
+        eventually(seconds(2), "its process is gone", || !farm.workers().contains(&pid));
+    }
+    // A request that swallows it may answer; its process serves no more either way.
+    let app = farm.script(
+        "evil",
+        "try { const all = []; for (;;) all.push(new Uint8Array(1 << 20)) } catch (e) {}\nrespond('swallowed')",
+    );
+    let answer = app.get("/api/");
+    let pid = farm.worker_of(&answer);
+    eventually(seconds(2), "its process is gone", || !farm.workers().contains(&pid));
+    canary.was_well();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,32 @@
+//! Builds the filter of system calls once, and installs it in each child.
+//!
+//! The filter looks at the architecture first, so the 32-bit entry (int 0x80) is a killed process; numbers of the x32
+//! kind are on no list. The kernel remembers which numbers pass whatever their arguments, so those cost nothing.
+
+#![expect(unsafe_code, reason = "seccomp(2) takes the program by pointer")]
+
+use nix::errno::Errno;
+
+use crate::{
+    error::JailError,
+    filter::{self, Filter},
+    syscalls::{ALLOWED, ALLOWED_HERE},
+};
+
+/// In the nest, for all its children.
+pub(crate) fn compile() -> Result<Filter, JailError> {
+    filter::compile(ALLOWED.iter().chain(ALLOWED_HERE)).map_err(|_| JailError::Seccomp(Errno::E2BIG))
+}
+
+/// The last step of all: from here on the list holds.
+pub(crate) fn install(Filter(program): &Filter) -> Result<(), JailError> {
+    let length = u16::try_from(program.len()).map_err(|_| JailError::Seccomp(Errno::E2BIG))?;
+    let program = libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel copies `len` instructions, which live until the call returns, and writes to none.
+    let outcome = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program) };
+    Errno::result(outcome).map(drop).map_err(JailError::Seccomp)
+}
+
+#[cfg(test)]
+#[path = "seccomp_tests.rs"]
+mod tests;

@@ -1,0 +1,149 @@
+//! The filter, run by an interpreter of the few instructions that it has, beside seccompiler's for the same list.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env::consts::ARCH,
+};
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
+
+use super::*;
+use crate::{
+    filter::ARCHITECTURE,
+    syscalls::{Allowed, Argument},
+};
+
+const CLONE3: u32 = 435;
+const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
+
+fn list() -> impl Iterator<Item = &'static Allowed> {
+    ALLOWED.iter().chain(ALLOWED_HERE)
+}
+
+/// What the kernel would do: `(code, jt, jf, k)` over a `seccomp_data`.
+fn run(program: &[(u16, u8, u8, u32)], number: u32, arch: u32, arguments: [u64; 6]) -> u32 {
+    let word = |offset: u32| match offset {
+        0 => number,
+        4 => arch,
+        _ => {
+            let argument = arguments[usize::try_from((offset - 16) / 8).unwrap()];
+            if offset.is_multiple_of(8) { argument as u32 } else { (argument >> 32) as u32 }
+        }
+    };
+    let (mut at, mut value) = (0, 0_u32);
+    loop {
+        let (code, jt, jf, k) = program[at];
+        let jump = |holds: bool| usize::from(if holds { jt } else { jf });
+        at += 1;
+        match code {
+            0x20 => value = word(k),
+            0x54 => value &= k,
+            0x15 => at += jump(value == k),
+            0x25 => at += jump(value > k),
+            0x35 => at += jump(value >= k),
+            0x05 => at += usize::try_from(k).unwrap(),
+            0x06 => return k,
+            other => panic!("no instruction {other:#x}"),
+        }
+    }
+}
+
+fn ours() -> Vec<(u16, u8, u8, u32)> {
+    compile().unwrap().0.iter().map(|step| (step.code, step.jt, step.jf, step.k)).collect()
+}
+
+fn oracle() -> Vec<(u16, u8, u8, u32)> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
+    for allowed in list() {
+        let chain = rules.entry(allowed.number).or_default();
+        if !allowed.only.is_empty() {
+            chain.push(SeccompRule::new(allowed.only.iter().map(condition).collect()).unwrap());
+        }
+    }
+    let here = TargetArch::try_from(ARCH).unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, here).unwrap();
+    let program: BpfProgram = filter.try_into().unwrap();
+    program.iter().map(|step| (step.code, step.jt, step.jf, step.k)).collect()
+}
+
+fn condition((position, bound): &(u8, Argument)) -> SeccompCondition {
+    use SeccompCmpArgLen::{Dword, Qword};
+    let (length, comparison, value) = match *bound {
+        Argument::Is(value) => (Dword, SeccompCmpOp::Eq, u64::from(value)),
+        Argument::Masked(mask, value) => (Dword, SeccompCmpOp::MaskedEq(u64::from(mask)), u64::from(value)),
+        Argument::Zero => (Qword, SeccompCmpOp::Eq, 0),
+    };
+    SeccompCondition::new(*position, length, comparison, value).unwrap()
+}
+
+/// Every value that a bound names, and those around and beyond it.
+fn values() -> BTreeSet<u64> {
+    let named = list().flat_map(|allowed| allowed.only).flat_map(|(_, bound)| match *bound {
+        Argument::Is(value) => vec![value],
+        Argument::Masked(mask, value) => vec![mask, value, !mask],
+        Argument::Zero => vec![0],
+    });
+    let near = named.flat_map(|value| [value.wrapping_sub(1), value, value.wrapping_add(1)]).map(u64::from);
+    near.flat_map(|value| [value, value | 1 << 32, value | 1 << 63]).chain([u64::MAX]).collect()
+}
+
+#[test]
+fn every_call_is_judged_as_the_oracle_judges_it() {
+    let (ours, oracle) = (ours(), oracle());
+    let values = values();
+    for number in (0..1_000).chain([0x4000_0000, 0x4000_0000 | 39, u32::MAX]).filter(|number| *number != CLONE3) {
+        assert_eq!(run(&ours, number, ARCHITECTURE, [0; 6]), run(&oracle, number, ARCHITECTURE, [0; 6]), "{number}");
+    }
+    for number in list().map(|allowed| u32::try_from(allowed.number).unwrap()) {
+        let positions: BTreeSet<usize> = list()
+            .filter(|one| one.number == i64::from(number))
+            .flat_map(|one| one.only)
+            .map(|(at, _)| usize::from(*at))
+            .collect();
+        for (first, second) in values.iter().flat_map(|first| values.iter().map(move |second| (*first, *second))) {
+            let mut arguments = [0; 6];
+            for (place, value) in positions.iter().zip([first, second]) {
+                arguments[*place] = value;
+            }
+            let verdicts = [&ours, &oracle].map(|program| run(program, number, ARCHITECTURE, arguments));
+            assert_eq!(verdicts[0], verdicts[1], "{number} {arguments:x?}");
+        }
+    }
+}
+
+#[test]
+fn clone3_is_no_such_call_and_other_architectures_are_death() {
+    let program = ours();
+    assert_eq!(libc::SYS_clone3, i64::from(CLONE3));
+    assert_eq!(run(&program, CLONE3, ARCHITECTURE, [0; 6]), libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned());
+    for number in 0..1_000 {
+        // AUDIT_ARCH_I386 and a nonsense.
+        assert_eq!(run(&program, number, 0x4000_0003, [0; 6]), KILL);
+        assert_eq!(run(&program, number, 0, [0; 6]), KILL);
+        assert_eq!(run(&program, number | 0x4000_0000, ARCHITECTURE, [0; 6]), KILL, "x32 {number}");
+    }
+}
+
+#[test]
+fn without_its_line_a_call_is_death() {
+    for removed in list().filter(|allowed| allowed.only.is_empty()) {
+        let rest = filter::compile(list().filter(|allowed| allowed.number != removed.number)).unwrap();
+        let program: Vec<_> = rest.0.iter().map(|step| (step.code, step.jt, step.jf, step.k)).collect();
+        let number = u32::try_from(removed.number).unwrap();
+        assert_eq!(run(&program, number, ARCHITECTURE, [0; 6]), KILL, "{}", removed.name);
+    }
+}
+
+#[test]
+fn every_permission_has_a_reason_and_a_way_of_its_own() {
+    let mut seen = BTreeSet::new();
+    let open: BTreeSet<i64> = list().filter(|allowed| allowed.only.is_empty()).map(|allowed| allowed.number).collect();
+    for allowed in list() {
+        assert!(allowed.reason.len() > 10, "{}", allowed.name);
+        assert!(seen.insert((allowed.number, format!("{:?}", allowed.only))), "{} twice", allowed.name);
+        // A call that is open and bound at once would be open only by the way it is compiled.
+        assert!(allowed.only.is_empty() || !open.contains(&allowed.number), "{}", allowed.name);
+    }
+}

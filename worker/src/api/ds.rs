@@ -1,0 +1,67 @@
+//! Leaves of `fazt.storage.ds`. Documents, queries and changes come and go as JSON text.
+
+use fazt_protocol::{
+    limit::{COLLECTION_BYTES, DOCUMENT_BYTES, FIELD_PATH_BYTES, OP_BODY_BYTES, QUERY_BYTES},
+    op::{
+        Op,
+        ds::{self, Order, Verb},
+    },
+};
+
+use super::{Call, storage::Most};
+use crate::engine::{realm::Thrown, value::Value};
+
+const COLLECTION: Most = Most { name: "collection", bytes: COLLECTION_BYTES };
+const DOCUMENT: Most = Most { name: "doc", bytes: DOCUMENT_BYTES };
+const DOCUMENTS: Most = Most { name: "docs", bytes: OP_BODY_BYTES };
+const QUERY: Most = Most { name: "query", bytes: QUERY_BYTES };
+const CHANGES: Most = Most { name: "query and changes", bytes: QUERY_BYTES + DOCUMENT_BYTES };
+const FIELD: Most = Most { name: "order", bytes: FIELD_PATH_BYTES };
+
+/// (collection, document)
+pub(super) fn insert<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
+    ask(call, "ds.insert", &DOCUMENT, Verb::Insert)
+}
+
+/// (collection, documents)
+pub(super) fn insert_many<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
+    ask(call, "ds.insertMany", &DOCUMENTS, Verb::InsertMany)
+}
+
+/// (collection, query, limit, offset, array of fields, each with `-` in front for descending)
+pub(super) fn find<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
+    let (list, mut order) = (call.argument(4), Vec::new());
+    for index in 0..list.length()? {
+        let text = call.bounded_value("ds.find", &list.at(index)?, &FIELD)?;
+        let (path, descending) = text.strip_prefix('-').map_or((text.as_str(), false), |path| (path, true));
+        order.push(Order { path: path.to_owned(), descending });
+    }
+    let (limit, offset) = (call.number(2) as u32, call.number(3) as u32);
+    ask(call, "ds.find", &QUERY, Verb::Find { limit, offset, order })
+}
+
+/// (collection, id or query)
+pub(super) fn find_one<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
+    ask(call, "ds.findOne", &QUERY, Verb::FindOne)
+}
+
+/// (collection, `{ "query", "changes" }`)
+pub(super) fn update<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
+    ask(call, "ds.update", &CHANGES, Verb::Update)
+}
+
+/// (collection, id or query)
+pub(super) fn delete<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
+    ask(call, "ds.delete", &QUERY, Verb::Delete)
+}
+
+/// (collection, query)
+pub(super) fn count<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
+    ask(call, "ds.count", &QUERY, Verb::Count)
+}
+
+fn ask<'a>(call: &Call<'a, '_>, op: &'static str, body: &Most, verb: Verb) -> Result<Value<'a>, Thrown> {
+    let collection = call.bounded(op, 0, &COLLECTION)?;
+    let json = call.bounded(op, 1, body)?;
+    call.ask(Op::Ds(ds::Op { collection, verb }), json.as_bytes())
+}

@@ -1,0 +1,77 @@
+// fazt.storage.ds: documents, queries and changes are checked in form here and in meaning by the store.
+(function (host, internal) {
+  'use strict';
+  const { check } = internal;
+  const { dsInsert, dsInsertMany, dsFind, dsFindOne, dsUpdate, dsDelete, dsCount } = host;
+  const MOST_DOCUMENTS = 1000;
+  const MOST_ORDER = 8;
+
+  const collectionOf = (op, collection) => check.string(op, 'collection', collection);
+  const queryOf = (op, query) => check.json(op, 'query', check.plain(op, 'query', query));
+  const idOrQueryOf = (op, given) => {
+    if (typeof given === 'string') return check.json(op, 'id', given);
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+      throw check.invalid(op, 'the second argument must be an id (a string) or a query (an object)');
+    }
+    return queryOf(op, given);
+  };
+
+  function orderOf(op, order) {
+    if (order === undefined) return [];
+    const fields = typeof order === 'string' ? [order] : check.array(op, 'order', order, MOST_ORDER);
+    return fields.map((field, at) => {
+      check.string(op, typeof order === 'string' ? 'order' : `order[${at}]`, field);
+      if (field === '' || field === '-') throw check.invalid(op, 'order must name a field');
+      return field;
+    });
+  }
+
+  internal.ds = {
+    insert(collection, document) {
+      const op = 'ds.insert';
+      return dsInsert(collectionOf(op, collection), check.json(op, 'doc', check.plain(op, 'doc', document)));
+    },
+
+    insertMany(collection, documents) {
+      const op = 'ds.insertMany';
+      collectionOf(op, collection);
+      const list = check.array(op, 'docs', documents, MOST_DOCUMENTS);
+      list.forEach((document, at) => check.plain(op, `docs[${at}]`, document));
+      return dsInsertMany(collection, check.json(op, 'docs', list));
+    },
+
+    find(collection, query = {}, options = undefined) {
+      const op = 'ds.find';
+      collectionOf(op, collection);
+      const text = queryOf(op, query);
+      const given = check.options(op, 'options', options, ['limit', 'offset', 'order']);
+      const limit = check.count(op, 'limit', given.limit, 1, MOST_DOCUMENTS, MOST_DOCUMENTS);
+      const offset = check.count(op, 'offset', given.offset, 0, 2 ** 31 - 1, 0);
+      return dsFind(collection, text, limit, offset, orderOf(op, given.order));
+    },
+
+    findOne(collection, idOrQuery) {
+      const op = 'ds.findOne';
+      return dsFindOne(collectionOf(op, collection), idOrQueryOf(op, idOrQuery));
+    },
+
+    update(collection, idOrQuery, changes) {
+      const op = 'ds.update';
+      collectionOf(op, collection);
+      const query = idOrQueryOf(op, idOrQuery);
+      const text = check.json(op, 'changes', check.plain(op, 'changes', changes));
+      if (arguments.length > 3 && arguments[3] !== undefined) check.options(op, 'options', arguments[3], []);
+      return dsUpdate(collection, `{"query":${query},"changes":${text}}`);
+    },
+
+    delete(collection, idOrQuery) {
+      const op = 'ds.delete';
+      return dsDelete(collectionOf(op, collection), idOrQueryOf(op, idOrQuery));
+    },
+
+    count(collection, query = {}) {
+      const op = 'ds.count';
+      return dsCount(collectionOf(op, collection), queryOf(op, query));
+    },
+  };
+})

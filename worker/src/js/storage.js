@@ -1,0 +1,99 @@
+// What kv, ds and s3 share: StorageError, and checks of arguments. Everything that a caller gave is read once, here, and
+// turned into plain strings and numbers before anything native sees it.
+(function (host, internal) {
+  'use strict';
+  const { stringify } = JSON;
+  const { isArray } = Array;
+  const { keys } = Object;
+  const { captureStackTrace } = Error;
+  const { isSafeInteger } = Number;
+
+  class StorageError extends Error {
+    constructor(code, message, op, retryable, outcome) {
+      super(message);
+      this.code = code;
+      this.retryable = retryable;
+      this.outcome = outcome;
+      this.op = op;
+    }
+  }
+  Object.defineProperty(StorageError.prototype, 'name', { value: 'StorageError', writable: true, configurable: true });
+  internal.StorageError = StorageError;
+  internal.storageErrorPrototype = StorageError.prototype;
+  internal.makeStorageError = (code, message, op, retryable, outcome) =>
+    new StorageError(code, message, op, retryable, outcome);
+
+  const invalid = (op, message) => {
+    const error = new StorageError('INVALID_ARGUMENT', `${op}: ${message}`, op, false, 'none');
+    captureStackTrace(error, invalid);
+    return error;
+  };
+
+  const what = (value) => {
+    if (value === null) return 'null';
+    if (isArray(value)) return 'an array';
+    return typeof value === 'object' ? 'an object' : typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`;
+  };
+
+  internal.check = {
+    invalid,
+
+    string(op, name, value) {
+      if (typeof value !== 'string') throw invalid(op, `${name} must be a string, not ${what(value)}`);
+      return value;
+    },
+
+    optionalString(op, name, value) {
+      return value === undefined ? undefined : this.string(op, name, value);
+    },
+
+    // A whole number within bounds.
+    count(op, name, value, least, most, fallback) {
+      if (value === undefined && fallback !== undefined) return fallback;
+      if (typeof value !== 'number' || !isSafeInteger(value) || value < least || value > most) {
+        throw invalid(op, `${name} must be a whole number from ${least} to ${most}`);
+      }
+      return value;
+    },
+
+    // An object's own properties, of those that are known: any other name is an error, lest a call be silently changed.
+    options(op, name, value, known) {
+      if (value === undefined) return {};
+      if (typeof value !== 'object' || value === null || isArray(value)) {
+        throw invalid(op, `${name} must be an object, not ${what(value)}`);
+      }
+      const read = {};
+      for (const key of keys(value)) {
+        if (!known.includes(key)) throw invalid(op, `${name} has no option ${stringify(key)}; there are: ${known.join(', ')}`);
+        read[key] = value[key];
+      }
+      return read;
+    },
+
+    // A plain object: not an array, a Map or the like.
+    plain(op, name, value) {
+      if (typeof value !== 'object' || value === null || isArray(value)) {
+        throw invalid(op, `${name} must be an object, not ${what(value)}`);
+      }
+      return value;
+    },
+
+    json(op, name, value) {
+      let text;
+      try {
+        text = stringify(value);
+      } catch (error) {
+        throw invalid(op, `${name} cannot be written as JSON: ${internal.headline(Object(error))}`);
+      }
+      if (text === undefined) throw invalid(op, `${name} must be a JSON value, not ${what(value)}`);
+      return text;
+    },
+
+    array(op, name, value, most) {
+      if (!isArray(value)) throw invalid(op, `${name} must be an array, not ${what(value)}`);
+      const copy = [...value];
+      if (copy.length > most) throw invalid(op, `${name} must have at most ${most} elements`);
+      return copy;
+    },
+  };
+})

@@ -1,0 +1,141 @@
+//! What lies outside of the engine while a call runs: the store, the app's log, the board. One value for a worker's life.
+//!
+//! Every storage call goes through [`Outside::ask`]: it stands on the board while it lasts, and is asked again over a new
+//! channel where the store went away before it can have been done. Counting and timing it for the trace is the engine's.
+
+use std::time::{Duration, Instant};
+
+use fazt_protocol::{
+    board::{self, Asking, Phase},
+    call::{FromWorker, LogLine, ToWorker},
+    clock,
+    grant::Grant,
+    limit::LOG_MESSAGES,
+    op::{Code, Op, Refusal},
+    pipe::{Pipe, PipeError},
+};
+
+use crate::store::{Answered, Store, Unanswered};
+
+/// A worker's end of the call conversation.
+pub type Router = Pipe<ToWorker, FromWorker>;
+
+/// How long before a call's deadline waiting for a new channel ends, so that the app still hears of it.
+const LAST_WORD: Duration = Duration::from_millis(5);
+
+/// The outside of one worker.
+#[derive(Debug)]
+pub struct Outside {
+    /// The router.
+    pub router: Router,
+    store: Store,
+    board: board::Writer,
+    most: Duration,
+    call: u64,
+    /// What storage has cost the call in hand, and how many questions, for the board.
+    storage: Duration,
+    questions: u32,
+    logs: usize,
+    /// The conversation with the router is over: this worker ends after the call.
+    broken: bool,
+}
+
+impl Outside {
+    /// The outside of a worker that has just been given its store.
+    #[must_use]
+    pub fn new(router: Router, store: Store, board: board::Writer, most: Duration) -> Self {
+        Self { router, store, board, most, call: 0, storage: Duration::ZERO, questions: 0, logs: 0, broken: false }
+    }
+
+    /// A call begins.
+    pub fn begin(&mut self, call: u64, grant: Grant) {
+        self.store.begin(grant);
+        self.call = call;
+        self.storage = Duration::ZERO;
+        self.questions = 0;
+        self.logs = 0;
+        self.board.spend(0, 0);
+    }
+
+    /// Whether this worker can go on.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Says where in the call the worker is.
+    pub fn enter(&self, phase: Phase) {
+        self.board.enter(phase, self.call);
+    }
+
+    /// Sends a line of the app's log; past the protocol's bound it is dropped, since one more would be a breach.
+    pub fn log(&mut self, line: LogLine) {
+        if self.logs < LOG_MESSAGES {
+            self.logs = self.logs.saturating_add(1);
+            // Queued with the answer's frame: a router that is gone shows itself there.
+            let queued = self.router.queue(&FromWorker::Log(line));
+            self.broken |= queued.is_err();
+        }
+    }
+
+    /// Asks the store.
+    ///
+    /// # Errors
+    /// [`Refusal`], as the app is told.
+    pub fn ask(&mut self, op: &Op, body: &[u8]) -> Result<Answered, Refusal> {
+        let began = Instant::now();
+        self.board.ask(asking(op));
+        self.enter(Phase::Storage);
+        let answered = self.ask_until_answered(op, body, began);
+        self.board.ask(Asking::Nothing);
+        self.storage = self.storage.saturating_add(began.elapsed());
+        self.questions = self.questions.saturating_add(1);
+        self.board.spend(u64::from(clock::micros(self.storage)), self.questions);
+        self.enter(Phase::Execute);
+        answered
+    }
+
+    fn ask_until_answered(&mut self, op: &Op, body: &[u8], began: Instant) -> Result<Answered, Refusal> {
+        loop {
+            match self.store.ask(op, body) {
+                Ok(answered) => return Ok(answered),
+                Err(Unanswered::Refused(refusal)) => return Err(refusal),
+                Err(Unanswered::Lost) => self.await_channel(began)?,
+            }
+        }
+    }
+
+    /// Waits for the router to give a channel to the store's next process.
+    fn await_channel(&mut self, began: Instant) -> Result<(), Refusal> {
+        let unavailable = || Refusal::new(Code::Unavailable, "the store is being restarted");
+        let last_word = self.store.deadline().checked_sub(LAST_WORD).unwrap_or(began);
+        let until = began.checked_add(self.most).unwrap_or(began).min(last_word);
+        match self.router.receive(Some(until)) {
+            Ok(ToWorker::Rebind { grant }) => self.rebind(grant).map_err(|_error| unavailable()),
+            Err(PipeError::Late(_)) => Err(unavailable()),
+            _ => {
+                self.broken = true;
+                Err(unavailable())
+            }
+        }
+    }
+
+    /// Takes the new channel that came with a `Rebind`.
+    ///
+    /// # Errors
+    /// [`PipeError`] where none came with it.
+    pub fn rebind(&mut self, grant: Option<Grant>) -> Result<(), PipeError> {
+        let channel = self.router.take_descriptor()?;
+        self.store.rebind(channel, grant);
+        Ok(())
+    }
+}
+
+fn asking(op: &Op) -> Asking {
+    match op {
+        Op::Files(_) => Asking::Files,
+        Op::Kv(_) => Asking::Kv,
+        Op::Ds(_) => Asking::Ds,
+        Op::S3(_) => Asking::S3,
+    }
+}

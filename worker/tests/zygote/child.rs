@@ -1,0 +1,47 @@
+//! What a child does in these tests: says that it is ready, then obeys one byte at a time.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::BuildHasher,
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+};
+
+use fazt_protocol::{
+    board::Phase,
+    call::{FromWorker, Ready},
+    frame,
+    version::PROTOCOL,
+};
+use fazt_worker::zygote::Birth;
+
+pub(crate) const HASH: u8 = b'h';
+pub(crate) const PANIC: u8 = b'p';
+pub(crate) const BOARD: u8 = b'b';
+pub(crate) const END: u8 = b'e';
+
+/// What [`END`] ends it with.
+pub(crate) const ENDED: i32 = 7;
+
+pub(crate) fn live(birth: Birth) -> i32 {
+    let ready = Ready { protocol: PROTOCOL, layers: birth.jailed.layers().bits() };
+    let mut bytes = Vec::new();
+    frame::write(&FromWorker::Ready(ready), &mut bytes).unwrap();
+    let mut call = UnixStream::from(birth.call);
+    call.write_all(&bytes).unwrap();
+    let mut order = [0];
+    while call.read_exact(&mut order).is_ok() {
+        let answer = match order[0] {
+            HASH => RandomState::new().hash_one(1),
+            PANIC => panic!("on purpose"),
+            BOARD => {
+                birth.board.enter(Phase::Execute, 42);
+                1
+            }
+            END => return ENDED,
+            other => u64::from(other),
+        };
+        call.write_all(&answer.to_le_bytes()).unwrap();
+    }
+    0
+}
