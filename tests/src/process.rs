@@ -103,6 +103,30 @@ impl Process {
 /// All children of a process, zombies too.
 #[must_use]
 pub fn children(parent: i32) -> Vec<Process> {
+    all().filter(|process| process.parent == parent).collect()
+}
+
+/// All that came of a process, as long as it lives: whoever loses its parent has another one.
+#[must_use]
+pub fn descendants(of: i32) -> Vec<Process> {
+    let mut found = children(of);
+    let mut next = 0;
+    while let Some(process) = found.get(next) {
+        let more = children(process.pid);
+        found.extend(more);
+        next += 1;
+    }
+    found
+}
+
+/// All whose command line holds that text.
+#[must_use]
+pub fn named(text: &str) -> Vec<Process> {
+    let line = |process: &Process| fs::read(format!("/proc/{}/cmdline", process.pid)).unwrap_or_default();
+    all().filter(|process| String::from_utf8_lossy(&line(process)).contains(text)).collect()
+}
+
+fn all() -> impl Iterator<Item = Process> {
     let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter_map(Process::find).filter(|process| process.parent == parent).collect()
+    pids.filter_map(Process::find)
 }

@@ -1,7 +1,9 @@
 //! The one way to wait: for a condition, up to a deadline. Nothing else in these tests sleeps.
 
 use std::{
-    fs, thread,
+    fs,
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -67,4 +69,22 @@ pub fn promised(time: Duration) -> Duration {
     let load: f64 = text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default();
     let cores = thread::available_parallelism().map_or(1.0, |cores| f64::from(u32::try_from(cores.get()).unwrap_or(1)));
     time.mul_f64((load / cores / 1.5).clamp(1.0, 8.0))
+}
+
+/// Says that it is over when it is left, also where an assertion fails: else a scope would wait for its threads for ever.
+#[derive(Debug)]
+pub struct Over<'a>(&'a AtomicBool);
+
+impl<'a> Over<'a> {
+    /// Sets the flag when this is dropped.
+    #[must_use]
+    pub fn when_left(flag: &'a AtomicBool) -> Self {
+        Self(flag)
+    }
+}
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
 }

@@ -1,9 +1,9 @@
-// The page's way to its own API. A refusal becomes an Error with the server's words.
+// The page's way to its own API. Whatever goes wrong becomes an Error with words for whoever uses the page.
 
 const WAIT_MS = 10_000
 
 async function ask(method, path, body) {
-  const response = await fetch(path, {
+  const response = await reach(path, {
     method,
     headers: body ? { 'Content-Type': 'application/json' } : {},
     body: body && JSON.stringify(body),
@@ -11,10 +11,22 @@ async function ask(method, path, body) {
   })
   const answer = await response.json().catch(() => ({}))
   if (!response.ok) {
-    throw new Error(answer.error || answer.title || 'The server answered ' + response.status)
+    // The farm has a title for people, the app an error in words.
+    throw new Error(sentence(answer.title || answer.error || 'the server answered ' + response.status))
   }
   return answer
 }
+
+async function reach(path, request) {
+  try {
+    return await fetch(path, request)
+  } catch (error) {
+    const late = error.name === 'TimeoutError'
+    throw new Error(late ? 'The server did not answer in time.' : 'The server cannot be reached.', { cause: error })
+  }
+}
+
+const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1) + '.'
 
 const query = (session) => '?session=' + encodeURIComponent(session)
 

@@ -1,18 +1,27 @@
 // The page: what is shown, and what keys and buttons do. A change is shown at once and taken back where the server
-// refuses it.
+// refuses it; what somebody typed stays on the page until the server has it.
 
 import * as api from './api.js'
 import { session } from './session.js'
+
+// As the server has it.
+const TEXT_LENGTH = 500
 
 const find = (id) => document.getElementById(id)
 const list = find('tasks')
 const input = find('text')
 
 let tasks = []
+// Whether the server has given the list, and else why not.
+let loaded = false
+let missing = ''
 let filter = 'all'
 let added = 0
 // Tasks that the server does not know yet have names of their own.
 let drafts = 0
+
+// Whether the server is being asked to keep it.
+const isOnItsWay = (task) => Boolean(task.draft && !task.unsaved)
 
 const shown = () => tasks.filter((task) => filter === 'all' || task.done === (filter === 'done'))
 
@@ -36,19 +45,25 @@ function drawAround(items) {
   const open = tasks.length - done
   const percent = tasks.length ? Math.round((done / tasks.length) * 100) : 0
   find('ring-value').style.strokeDasharray = percent + ' 100'
+  find('ring').classList.toggle('begun', percent > 0)
   find('ring-text').textContent = percent + '%'
   find('ring').setAttribute('aria-label', done + ' of ' + tasks.length + ' done')
   find('count').textContent = open + ' open'
   find('stats').textContent = added ? added + (added === 1 ? ' task' : ' tasks') + ' added so far' : ''
   const words = { all: 'Nothing here yet. Write down one thing.', open: 'All done. Enjoy it.', done: 'Nothing done yet.' }
-  find('empty').textContent = words[filter]
-  find('empty').hidden = items.length > 0
+  find('empty').textContent = missing || (loaded && !items.length ? words[filter] : '')
+  find('again').hidden = !missing
 }
 
 function make(id) {
   const item = find('task').content.firstElementChild.cloneNode(true)
   item.dataset.id = id
   item.querySelector('.tick').addEventListener('click', () => toggle(item.dataset.id))
+  item.querySelector('.again').addEventListener('click', () => {
+    // The button is about to go, and the focus with it.
+    item.focus()
+    save(tasks.find((task) => task.id === item.dataset.id))
+  })
   item.querySelector('.rename').addEventListener('click', () => rename(item))
   item.querySelector('.remove').addEventListener('click', () => remove(item))
   item.querySelector('.text').addEventListener('dblclick', () => rename(item))
@@ -57,41 +72,58 @@ function make(id) {
 
 function paint(item, task) {
   item.classList.toggle('done', task.done)
+  item.classList.toggle('unsaved', Boolean(task.unsaved))
   item.querySelector('.text').textContent = task.text
   const tick = item.querySelector('.tick')
   tick.setAttribute('aria-checked', String(task.done))
   tick.setAttribute('aria-label', task.text)
-  item.querySelector('.rename').setAttribute('aria-label', 'Rename ' + task.text)
-  item.querySelector('.remove').setAttribute('aria-label', 'Remove ' + task.text)
+  tick.disabled = Boolean(task.unsaved)
+  const again = item.querySelector('.again')
+  again.hidden = !task.unsaved
+  again.setAttribute('aria-label', 'Try again to save ' + task.text)
+  for (const [name, verb] of [['.rename', 'Rename '], ['.remove', 'Remove ']]) {
+    const button = item.querySelector(name)
+    button.setAttribute('aria-label', verb + task.text)
+    button.disabled = isOnItsWay(task)
+  }
   return item
 }
 
-async function add(text) {
+function add(text) {
   const draft = { id: 'draft-' + ++drafts, text, done: false, draft: true }
   tasks = [draft, ...tasks]
-  added += 1
+  save(draft)
+}
+
+// Asks the server to keep a draft. Where it does not, the draft stays in the list, to be tried again.
+async function save(draft) {
+  draft.unsaved = false
   draw()
   try {
-    const task = await api.add(session(), text)
+    const task = await api.add(session(), draft.text)
     const item = list.querySelector('[data-id="' + draft.id + '"]')
     if (item) {
       item.dataset.id = task.id
     }
-    tasks = tasks.map((other) => (other === draft ? task : other))
+    // A list that was loaded in between may have it already.
+    tasks = tasks.filter((other) => other.id !== task.id).map((other) => (other === draft ? task : other))
+    added += 1
+    answered()
+    if (draft.done) {
+      change(task.id, { done: true })
+    }
   } catch (error) {
-    tasks = tasks.filter((other) => other !== draft)
-    added -= 1
-    input.value = input.value || text
-    say(error)
+    draft.unsaved = true
+    say(quote(draft.text) + ' is not saved. ' + error.message)
   }
   draw()
 }
 
-// Shows the change, asks for it, and takes it back where it is refused.
+// Shows the change, asks for it, and takes it back where it is refused. Says whether it was made.
 async function change(id, changes) {
   const before = tasks.find((task) => task.id === id)
   if (!before || before.draft) {
-    return
+    return false
   }
   const put = (task) => {
     tasks = tasks.map((other) => (other.id === id ? task : other))
@@ -100,15 +132,22 @@ async function change(id, changes) {
   put({ ...before, ...changes })
   try {
     put(await api.change(id, changes))
+    answered()
+    return true
   } catch (error) {
     put(before)
-    say(error)
+    say(quote(before.text) + ' is not changed. ' + error.message)
+    return false
   }
 }
 
 function toggle(id) {
   const task = tasks.find((other) => other.id === id)
-  if (task) {
+  if (task && task.draft) {
+    // The server hears of it once it has the task.
+    task.done = !task.done
+    draw()
+  } else if (task) {
     change(id, { done: !task.done })
   }
 }
@@ -117,42 +156,49 @@ async function remove(item) {
   const id = item.dataset.id
   const before = tasks
   const task = tasks.find((other) => other.id === id)
-  if (!task || task.draft) {
+  if (!task || isOnItsWay(task)) {
     return
   }
-  const next = item.nextElementSibling || item.previousElementSibling
-  item.classList.add('leaving')
+  const next = item.nextElementSibling || item.previousElementSibling || list
   tasks = tasks.filter((other) => other.id !== id)
   draw()
-  if (next) {
-    next.focus()
+  next.focus()
+  if (task.draft) {
+    say('')
+    return
   }
   try {
     await api.remove(id)
+    answered()
   } catch (error) {
     const index = before.indexOf(task)
     tasks = [...tasks.slice(0, index), task, ...tasks.slice(index)]
     draw()
-    say(error)
+    say(quote(task.text) + ' is not removed. ' + error.message)
   }
 }
 
-function rename(item) {
+// Puts a field in place of the text; what is typed there and refused comes back into it.
+function rename(item, typed) {
   const task = tasks.find((other) => other.id === item.dataset.id)
   const text = item.querySelector('.text')
-  if (!task || task.draft || text.hidden) {
+  if (!task || isOnItsWay(task) || text.hidden) {
     return
   }
   const edit = document.createElement('input')
   edit.className = 'edit'
-  edit.maxLength = 500
-  edit.value = task.text
+  edit.value = typed ?? task.text
   edit.setAttribute('aria-label', 'New text')
+  edit.setAttribute('aria-describedby', 'problem')
   text.hidden = true
   text.after(edit)
-  edit.select()
+  // Whoever has moved on while the server thought is not called back.
+  if (typed === undefined || [item, document.body].includes(document.activeElement)) {
+    edit.focus()
+    edit.select()
+  }
   let over = false
-  const close = (keep) => {
+  const close = (keep, byKey) => {
     if (over) {
       return
     }
@@ -160,28 +206,72 @@ function rename(item) {
     const value = edit.value.trim()
     edit.remove()
     text.hidden = false
-    item.focus()
+    if (byKey) {
+      item.focus()
+    }
     if (keep && value && value !== task.text) {
-      change(item.dataset.id, { text: value })
+      reword(item, task, value)
     }
   }
-  edit.addEventListener('blur', () => close(true))
+  edit.addEventListener('blur', () => close(true, false))
   edit.addEventListener('keydown', (event) => {
     event.stopPropagation()
     if (event.key === 'Enter' || event.key === 'Escape') {
       event.preventDefault()
-      close(event.key === 'Enter')
+      close(event.key === 'Enter', true)
     }
   })
 }
 
-let toastTimer
-function say(error) {
-  const toast = find('toast')
-  toast.textContent = error.name === 'TimeoutError' ? 'The server did not answer in time.' : error.message
-  toast.classList.add('shown')
-  clearTimeout(toastTimer)
-  toastTimer = setTimeout(() => toast.classList.remove('shown'), 4000)
+async function reword(item, task, text) {
+  const wrong = refusal(text)
+  if (!wrong && task.draft) {
+    task.text = text
+    return save(task)
+  }
+  if (wrong) {
+    say(wrong)
+  }
+  if (wrong || !(await change(task.id, { text }))) {
+    rename(item, text)
+  }
+}
+
+// What is wrong with a text, in words; nothing where it may be sent.
+function refusal(text) {
+  if (!text) {
+    return 'Write something first.'
+  }
+  return text.length > TEXT_LENGTH && `A task has at most ${TEXT_LENGTH} characters, this one has ${text.length}.`
+}
+
+const quote = (text) => '“' + (text.length > 40 ? text.slice(0, 40).trim() + '…' : text) + '”'
+
+// It stays until something else is done: nobody has to read against a clock.
+function say(words) {
+  find('problem').textContent = words
+}
+
+// The server is there: what was said before is over, and a list that did not come is asked for again.
+function answered() {
+  say('')
+  if (missing) {
+    load()
+  }
+}
+
+function choose(name) {
+  filter = name
+  for (const button of find('filters').querySelectorAll('[data-filter]')) {
+    button.setAttribute('aria-pressed', String(button.dataset.filter === name))
+  }
+  draw()
+}
+
+// Marks the field where its text cannot be sent, and says why.
+function judge(wrong) {
+  input.setAttribute('aria-invalid', String(Boolean(wrong)))
+  say(wrong || '')
 }
 
 function move(from, step) {
@@ -234,9 +324,11 @@ async function load() {
     const [mine, stats] = await Promise.all([api.list(session()), api.stats(session())])
     const drafted = tasks.filter((task) => task.draft)
     tasks = [...drafted, ...mine]
-    added = stats.added + drafted.length
+    added = stats.added
+    loaded = true
+    missing = ''
   } catch (error) {
-    say(error)
+    missing = 'The list could not be loaded. ' + error.message
   }
   draw()
 }
@@ -244,29 +336,37 @@ async function load() {
 find('add').addEventListener('submit', (event) => {
   event.preventDefault()
   const text = input.value.trim()
-  if (text) {
-    input.value = ''
-    add(text)
+  const wrong = refusal(text)
+  judge(wrong)
+  if (wrong) {
+    input.focus()
+    return
   }
+  input.value = ''
+  if (filter === 'done') {
+    choose('all')
+  }
+  add(text)
 })
+input.addEventListener('input', () => input.getAttribute('aria-invalid') === 'true' && judge(''))
 
 find('filters').addEventListener('click', (event) => {
   const button = event.target.closest('[data-filter]')
-  if (!button) {
-    return
+  if (button) {
+    choose(button.dataset.filter)
   }
-  filter = button.dataset.filter
-  for (const other of find('filters').querySelectorAll('[data-filter]')) {
-    other.setAttribute('aria-pressed', String(other === button))
-  }
-  draw()
 })
 
+find('again').addEventListener('click', load)
 document.addEventListener('keydown', press)
 window.addEventListener('hashchange', () => {
   tasks = []
+  loaded = false
+  missing = ''
   load()
 })
+// The browser asks whether to leave while something is not saved.
+window.addEventListener('beforeunload', (event) => tasks.some((task) => task.unsaved) && event.preventDefault())
 // Another device may have moved on while this page slept.
 document.addEventListener('visibilitychange', () => document.hidden || load())
 

@@ -1,0 +1,100 @@
+//! `chromedriver` and the browser that it starts: found, started on a free port, and killed with all that came of them.
+
+use std::{
+    env,
+    net::SocketAddr,
+    panic::{self, AssertUnwindSafe},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::{
+    log::Log,
+    process::{self, Process},
+    wait::{eventually, seconds},
+};
+
+/// What Debian, Ubuntu and Google call them.
+const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const DRIVERS: [&str; 2] = ["chromedriver", "chromium.chromedriver"];
+
+/// A driver that listens.
+#[derive(Debug)]
+pub(super) struct Driver {
+    child: Child,
+    home: TempDir,
+    /// The browser that it is to start.
+    pub(super) browser: PathBuf,
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+}
+
+impl Driver {
+    pub(super) fn start() -> Self {
+        let browser = find("a browser", "FAZT_BROWSER", &BROWSERS);
+        let program = find("chromedriver", "FAZT_CHROMEDRIVER", &DRIVERS);
+        let home = tempfile::tempdir().unwrap();
+        // Whatever either of them leaves behind goes with the folder, and nobody's own settings are read.
+        let mut command = Command::new(program);
+        command.arg("--port=0").env("HOME", home.path()).env("TMPDIR", home.path());
+        command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_CACHE_HOME");
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        // From here on it is killed with this value.
+        let mut driver = Self { child, home, browser, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let log = Log::follow(driver.child.stdout.take().unwrap());
+        let port = eventually(seconds(20), "chromedriver listens", || {
+            assert!(driver.child.try_wait().unwrap().is_none(), "chromedriver ended: {}", log.text());
+            let text = log.text();
+            let (_, rest) = text.split_once("started successfully on port ")?;
+            rest.split('.').next()?.parse().ok()
+        });
+        driver.address.set_port(port);
+        driver
+    }
+
+    /// The browser's own folder.
+    pub(super) fn profile(&self) -> PathBuf {
+        self.home.path().join("profile")
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let mut family = process::descendants(i32::try_from(self.child.id()).unwrap());
+        // What watches for crashes has left the family.
+        family.extend(process::named(&self.home.path().to_string_lossy()));
+        let _gone = self.child.kill();
+        let _ended = self.child.wait();
+        family.iter().for_each(|process| process.signal(Signal::KILL));
+        // They write into the folder that goes next.
+        let what = "no process of the browser is left";
+        let wait = || eventually(seconds(5), what, || !family.iter().any(Process::is_alive));
+        let waited = panic::catch_unwind(AssertUnwindSafe(wait));
+        assert!(waited.is_ok() || thread::panicking(), "{what}");
+    }
+}
+
+/// The program that a variable names, or the first of the names that is there and works: some systems have a program of
+/// that name which says no more than how to get the true one.
+fn find(what: &str, variable: &str, names: &[&str]) -> PathBuf {
+    if let Some(named) = env::var_os(variable) {
+        let named = PathBuf::from(named);
+        assert!(works(&named), "{variable} names {}, which does not answer --version", named.display());
+        return named;
+    }
+    let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
+    let paths = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    paths.into_iter().find(|path| works(path)).unwrap_or_else(|| {
+        panic!("{what} is missing: run `scripts/setup tests`, which installs Chromium, or name one in {variable}")
+    })
+}
+
+fn works(program: &Path) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    program.is_file() && command.status().is_ok_and(|status| status.success())
+}
