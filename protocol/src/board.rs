@@ -1,4 +1,5 @@
-//! The board: one shared page a worker, on which it keeps its phase, the op in hand and the spans so far.
+//! The board: one shared page a worker, on which it keeps its phase, the op in hand and the spans so far, and leaves its last
+//! words where it panics.
 //!
 //! A sealed memfd of one page: the router makes it, the worker maps it before its jail, the router maps it read-only.
 //! What stands there is gossip: every value is checked when it is read, nothing is decided on it but what to say of a
@@ -11,7 +12,10 @@ use std::{
     num::NonZeroUsize,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     ptr::NonNull,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicU8, AtomicU32, AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+    },
 };
 
 use nix::{
@@ -22,6 +26,8 @@ use nix::{
     },
     unistd::ftruncate,
 };
+
+use crate::limit::LAST_WORDS_BYTES;
 
 /// The size of the page, in bytes.
 pub const BOARD_BYTES: usize = 4096;
@@ -89,6 +95,8 @@ struct Page {
     since_ns: AtomicU64,
     storage_us: AtomicU64,
     storage_ops: AtomicU32,
+    words_bytes: AtomicU32,
+    words: [AtomicU8; LAST_WORDS_BYTES],
 }
 
 const _: () = assert!(size_of::<Page>() <= BOARD_BYTES);
@@ -143,6 +151,16 @@ impl Writer {
         page.storage_us.store(storage_us, Relaxed);
         page.storage_ops.store(storage_ops, Relaxed);
     }
+
+    /// Leaves last words, as far as there is room for them.
+    pub fn leave(&self, words: &str) {
+        let page = self.0.page();
+        let words = words.get(..words.floor_char_boundary(LAST_WORDS_BYTES)).unwrap_or_default();
+        for (place, byte) in page.words.iter().zip(words.bytes()) {
+            place.store(byte, Relaxed);
+        }
+        page.words_bytes.store(words.len() as u32, Release);
+    }
 }
 
 impl Reader {
@@ -166,6 +184,15 @@ impl Reader {
             storage_us: page.storage_us.load(Relaxed),
             storage_ops: page.storage_ops.load(Relaxed),
         }
+    }
+
+    /// The last words, if there are any. What is no UTF-8 in them is replaced.
+    #[must_use]
+    pub fn last_words(&self) -> Option<String> {
+        let page = self.0.page();
+        let count = usize::try_from(page.words_bytes.load(Acquire)).unwrap_or(usize::MAX);
+        let words: Vec<u8> = page.words.iter().take(count).map(|byte| byte.load(Relaxed)).collect();
+        (!words.is_empty()).then(|| String::from_utf8_lossy(&words).into_owned())
     }
 }
 
@@ -256,6 +283,21 @@ mod tests {
         let seen = reader.snapshot();
         assert_eq!((seen.phase, seen.asking, seen.call), (Some(Phase::Execute), Some(Asking::Kv), 42));
         assert_eq!((seen.storage_us, seen.storage_ops), (1_234, 5));
+    }
+
+    #[test]
+    fn last_words_are_cut_to_their_room_and_a_lie_about_their_length_is_none() {
+        let page = create().unwrap();
+        let writer = Writer::map(page.as_fd()).unwrap();
+        let reader = Reader::map(page.as_fd()).unwrap();
+        assert_eq!(reader.last_words(), None);
+        writer.leave("here\nand there");
+        assert_eq!(reader.last_words().as_deref(), Some("here\nand there"));
+        writer.leave(&"é".repeat(LAST_WORDS_BYTES));
+        assert_eq!(reader.last_words(), Some("é".repeat(LAST_WORDS_BYTES / 2)));
+        writer.0.page().words_bytes.store(u32::MAX, Relaxed);
+        writer.0.page().words[0].store(0xff, Relaxed);
+        assert!(reader.last_words().unwrap().starts_with('\u{fffd}'));
     }
 
     #[test]

@@ -137,6 +137,18 @@ pub fn receive_bytes(socket: impl AsFd, bytes: &mut Vec<u8>) -> io::Result<usize
     Ok(count)
 }
 
+/// Has tokio watch a socket, for one kind of readiness only: its own sockets are registered for both, and then the kernel
+/// reports room to write each time that the peer reads. Must be called within a tokio runtime.
+///
+/// # Errors
+/// What epoll_ctl(2) says.
+#[cfg(feature = "async")]
+#[expect(unsafe_code, reason = "tokio asks that the descriptor stays open and the same")]
+pub(crate) fn watch(socket: OwnedFd, interest: tokio::io::Interest) -> io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
+    // SAFETY: an owned descriptor is open, is the same for its whole life, and nobody else closes it.
+    Ok(unsafe { tokio::io::unix::AsyncFd::register_with_interest(socket, interest) }?)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsRawFd;

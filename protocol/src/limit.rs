@@ -51,6 +51,8 @@ pub const LOG_MESSAGES: usize = 600;
 pub const LOG_BATCH: usize = 64;
 /// An error's message, and its stack.
 pub const ERROR_TEXT_BYTES: usize = 8 * 1024;
+/// What a worker's panic leaves on its board.
+pub const LAST_WORDS_BYTES: usize = 1024;
 /// Storage operations that are listed one by one in a trace.
 pub const TRACED_OPS: usize = 64;
 /// A name in a trace (an operation, a collection).

@@ -1,6 +1,14 @@
-//! The dump: the pool as log lines, one a worker, then the queue, the totals, and the store. For SIGUSR1.
+//! The pool as log lines: for SIGUSR1 one a worker, then the queue, the totals and the store; in debug the queue and the
+//! totals, once a second while they change.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::interval;
 
 use crate::{farm::status::Status, house::House};
+
+/// How often the pool is looked at in debug.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// Writes the farm's state to the log, at once: it asks nobody that could keep it waiting.
 pub fn dump(house: &House) {
@@ -34,6 +42,24 @@ pub fn dump(house: &House) {
         synchronous = store.map(|store| store.synchronous.as_str()),
         "store"
     );
+}
+
+/// Writes the lines of debug until the house closes.
+pub async fn beat(house: Arc<House>) {
+    let mut closing = house.closing.clone();
+    let mut every = interval(EVERY);
+    let mut last = None;
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            _ = closing.wait_for(|closing| *closing) => return,
+        }
+        let status = house.farm.status();
+        let now = (status.available, status.in_use, status.queued, status.spawning, status.total_executions);
+        if last.replace(now) != Some(now) {
+            totals(&status);
+        }
+    }
 }
 
 fn totals(status: &Status) {

@@ -40,6 +40,10 @@ use crate::{
     trace::Traces,
 };
 
+/// How long the first worker may take until it is ready, with all births that come to nothing before it.
+const FIRST_WORKER_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is said where it is not.
+const NO_WORKER: &str = "no worker was ready within 10 seconds; the lines above say what became of them";
 /// How long apps' log lines may take to reach the store when the farm closes.
 const LOGS_TIMEOUT: Duration = Duration::from_secs(2);
 /// Between two looks at what still runs while the farm closes.
@@ -81,6 +85,9 @@ async fn start_and_run(config: Config) -> Result<(), String> {
     let mut signals = Signals::hear().map_err(|error| format!("failed to hear signals: {error}"))?;
     let listeners = Listeners::bind(&config.edge).map_err(|error| error.to_string())?;
     let running = start(config, &listeners).await?;
+    if running.house.config.telemetry.debug {
+        tokio::spawn(dump::beat(Arc::clone(&running.house)));
+    }
     say_ready(&running.house, &listeners);
     // Ours would go on taking connections that nobody serves.
     drop(listeners);
@@ -92,7 +99,6 @@ async fn start_and_run(config: Config) -> Result<(), String> {
     Ok(())
 }
 
-/// Everything that listens to nobody yet: store, zygote, workers, homes.
 fn no_token(config: &Config, error: &std::io::Error) -> String {
     let advice = match error.kind() {
         // It says itself what to do.
@@ -102,6 +108,7 @@ fn no_token(config: &Config, error: &std::io::Error) -> String {
     format!("failed to open {}: {error}{advice}", config.admin.token_file.display())
 }
 
+/// Store, zygote, workers, and the homes, which accept last of all: whoever is answered finds a farm that can serve.
 async fn start(config: Config, listeners: &Listeners) -> Result<Running, String> {
     let started = Instant::now();
     let token = Token::open(&config.admin.token_file).map_err(|error| no_token(&config, &error))?;
@@ -130,6 +137,7 @@ async fn start(config: Config, listeners: &Listeners) -> Result<Running, String>
     let (contents, catalog, traces) = (Contents::new(&config.edge), Catalog::default(), Traces::default());
     let house = Arc::new(House { config, farm, store, catalog, traces, contents, token, started, closing });
     house.catalog.load(&house.store).await.map_err(|error| format!("failed to read the apps: {error}"))?;
+    timeout(FIRST_WORKER_TIMEOUT, house.farm.first_worker()).await.map_err(|_late| NO_WORKER.to_owned())?;
     let threads = open(homes, &house, listeners)?;
     Ok(Running { house, close, threads, carrying, close_store, supervising })
 }

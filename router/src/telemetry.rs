@@ -2,7 +2,7 @@
 //!
 //! Lines go through a bounded channel to one thread ([`sink`]), so a reader that stalls costs lines and never a request.
 //! Targets: `access` (one line a finished request), `timing` (its parts, in debug), `app` (what apps say, in debug), `dump` (the
-//! pool, for SIGUSR1); all others are the modules' own.
+//! pool, for SIGUSR1, and in debug as it changes); all others are the modules' own.
 
 mod pretty;
 mod sink;

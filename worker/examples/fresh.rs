@@ -9,6 +9,7 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -79,7 +80,7 @@ fn engine(standard: &Standard, fresh_state: FreshState, main: &str) -> Result<En
 
 /// Times of whole requests, sorted; the first few, in which pages become hot, are left out.
 fn measure(engine: &mut Engine, rounds: usize) -> Vec<Duration> {
-    let work = Work::Request(Box::new(request()));
+    let work = Work::Request(Arc::new(request()));
     let job = Job { id: "req_01J0000000000000000000000", work: &work, body: &[], run: Duration::from_secs(1) };
     let mut times = Vec::with_capacity(rounds);
     for round in 0..rounds + 20 {

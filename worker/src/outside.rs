@@ -32,6 +32,7 @@ pub struct Outside {
     board: board::Writer,
     most: Duration,
     call: u64,
+    phase: Phase,
     /// What storage has cost the call in hand, and how many questions, for the board.
     storage: Duration,
     questions: u32,
@@ -44,7 +45,8 @@ impl Outside {
     /// The outside of a worker that has just been given its store.
     #[must_use]
     pub fn new(router: Router, store: Store, board: board::Writer, most: Duration) -> Self {
-        Self { router, store, board, most, call: 0, storage: Duration::ZERO, questions: 0, logs: 0, broken: false }
+        let (call, phase, storage) = (0, Phase::Idle, Duration::ZERO);
+        Self { router, store, board, most, call, phase, storage, questions: 0, logs: 0, broken: false }
     }
 
     /// A call begins.
@@ -64,7 +66,8 @@ impl Outside {
     }
 
     /// Says where in the call the worker is.
-    pub fn enter(&self, phase: Phase) {
+    pub fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
         self.board.enter(phase, self.call);
     }
 
@@ -83,7 +86,7 @@ impl Outside {
     /// # Errors
     /// [`Refusal`], as the app is told.
     pub fn ask(&mut self, op: &Op, body: &[u8]) -> Result<Answered, Refusal> {
-        let began = Instant::now();
+        let (began, phase) = (Instant::now(), self.phase);
         self.board.ask(asking(op));
         self.enter(Phase::Storage);
         let answered = self.ask_until_answered(op, body, began);
@@ -91,7 +94,7 @@ impl Outside {
         self.storage = self.storage.saturating_add(began.elapsed());
         self.questions = self.questions.saturating_add(1);
         self.board.spend(u64::from(clock::micros(self.storage)), self.questions);
-        self.enter(Phase::Execute);
+        self.enter(phase);
         answered
     }
 
@@ -137,5 +140,47 @@ fn asking(op: &Op) -> Asking {
         Op::Kv(_) => Asking::Kv,
         Op::Ds(_) => Asking::Ds,
         Op::S3(_) => Asking::S3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::fd::AsFd, thread};
+
+    use fazt_protocol::{
+        body::Part,
+        fd,
+        grant::GrantKey,
+        id::RequestId,
+        op::{Answer, Found, FromStore, ToStore, files},
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_question_leads_back_to_the_phase_that_it_came_from() {
+        let ((to_router, _router), (to_store, store)) = (fd::pair().unwrap(), fd::pair().unwrap());
+        let page = board::create().unwrap();
+        let shown = board::Reader::map(page.as_fd()).unwrap();
+        let most = Duration::from_secs(5);
+        let store_end = thread::spawn(move || {
+            let mut peer = Pipe::<ToStore, FromStore>::new(store);
+            for number in 1..=2 {
+                peer.receive(None).unwrap();
+                let (outcome, body) = (Ok(Found::Bytes), Part::empty());
+                let answer = Answer { number, spent_us: 1, outcome, body };
+                peer.send(&FromStore::Answer(Box::new(answer)), None).unwrap();
+            }
+        });
+        let writer = board::Writer::map(page.as_fd()).unwrap();
+        let mut outside = Outside::new(Pipe::new(to_router), Store::new(to_store, most), writer, most);
+        let deadline_ns = clock::now_ns() + 5_000_000_000;
+        outside.begin(0, GrantKey::new([1; 32]).grant(1, 1, RequestId::generate(), deadline_ns));
+        for phase in [Phase::Load, Phase::Execute] {
+            outside.enter(phase);
+            outside.ask(&Op::Files(files::Op::Sources), &[]).unwrap();
+            assert_eq!(shown.snapshot().phase, Some(phase));
+        }
+        store_end.join().unwrap();
     }
 }

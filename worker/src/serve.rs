@@ -10,9 +10,9 @@ use fazt_jail::Jailed;
 use fazt_protocol::{
     board::{self, Phase},
     body::{Assembly, parts},
-    call::{Assign, Assigned, Call, Done, Fault, FromWorker, LogLine, Ready, Reply, ToWorker},
+    call::{Assign, Assigned, Call, Done, Fault, FromWorker, LoadFailure, LogLine, Ready, Reply, ToWorker},
     clock,
-    limit::BODY_BYTES_MOST,
+    limit::{BODY_BYTES_MOST, ERROR_TEXT_BYTES},
     op::{Op, Refusal, files},
     pipe::PipeError,
     version,
@@ -99,17 +99,24 @@ fn load(engine: &mut Engine, outside: &mut Outside, assign: Assign) -> Assigned 
     let failure = sources(outside)
         .and_then(|files| {
             let Assign { app, version, env, limits, .. } = assign;
-            engine.load(App { name: app, version, env, files, limits }).map_err(|error| error.to_string())
+            engine.load(App { name: app, version, env, files, limits }).map_err(unloaded)
         })
         .err();
     Assigned { spent_us: clock::micros(began.elapsed()), handler: engine.has_handler(), failure }
 }
 
 /// The app's sources. What is not UTF-8 was refused at its deploy; should it be here all the same, it is read as well as it can.
-fn sources(outside: &mut Outside) -> Result<BTreeMap<String, String>, String> {
-    let answered = outside.ask(&Op::Files(files::Op::Sources), &[]).map_err(|refusal| refusal.to_string())?;
-    let sources = files::read_sources(&answered.body).ok_or("the store's list of sources is not one")?;
+fn sources(outside: &mut Outside) -> Result<BTreeMap<String, String>, LoadFailure> {
+    let answered = outside.ask(&Op::Files(files::Op::Sources), &[]).map_err(LoadFailure::Store)?;
+    let sources =
+        files::read_sources(&answered.body).ok_or_else(|| unloaded("the store's list of sources is not one"))?;
     Ok(sources.into_iter().map(|(path, text)| (path, String::from_utf8_lossy(&text).into_owned())).collect())
+}
+
+fn unloaded(why: impl std::fmt::Display) -> LoadFailure {
+    let mut reason = why.to_string();
+    reason.truncate(reason.floor_char_boundary(ERROR_TEXT_BYTES));
+    LoadFailure::Worker { reason }
 }
 
 fn serve(engine: &mut Engine, outside: &mut Outside, call: Call) -> Result<(), Ending> {

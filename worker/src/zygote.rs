@@ -12,7 +12,7 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, set_hook},
     process::exit,
     time::Duration,
 };
@@ -42,7 +42,7 @@ const SLICE: Duration = Duration::from_millis(20);
 pub mod status {
     /// The jail could not be entered, though the zygote's own trial went well.
     pub const NOT_JAILED: i32 = 97;
-    /// A panic. Its message is lost: a child has no standard error.
+    /// A panic. A child has no standard error: its message is on its board.
     pub const PANIC: i32 = 101;
 }
 
@@ -223,7 +223,10 @@ fn begin(newborn: Newborn<'_>, config: &Config, order: Order, live: impl Fn(Birt
     });
     // While the page still has a descriptor; the mapping outlives it.
     let Ok(board) = board::Writer::map(page.as_fd()) else { return status::NOT_JAILED };
+    let Ok(last) = board::Writer::map(page.as_fd()) else { return status::NOT_JAILED };
     drop(page);
+    // Within the panic and not after it: one that may not unwind aborts.
+    set_hook(Box::new(move |panic| last.leave(&panic.to_string())));
     let keep = [call.as_fd()];
     let policy = Policy { keep: &keep, slot: number, limits: config.limits, slice: SLICE };
     let Ok(jailed) = enter(newborn, &policy) else { return status::NOT_JAILED };

@@ -1,6 +1,6 @@
 //! A worker's memory stays as it is, whatever its app does: alone in a process, so that its size is the engine's alone.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fazt_jail::Jailed;
 use fazt_protocol::{
@@ -49,7 +49,7 @@ fn thousands_of_requests_leave_memory_as_it_was() {
     };
     let files = BTreeMap::from([("api/main.js".to_owned(), "eval(request.headers.script)".to_owned())]);
     engine.load(App { name: "app".to_owned(), version: 1, env: Vec::new(), files, limits }).unwrap();
-    let works = SCRIPTS.map(|script| Work::Request(Box::new(request(script))));
+    let works = SCRIPTS.map(|script| Work::Request(Arc::new(request(script))));
     let mut serve = |rounds: usize| {
         for work in works.iter().cycle().take(rounds) {
             engine.serve(&Job { id: "req_memory", work, body: &[], run: Duration::from_secs(5) }, &mut Nobody);

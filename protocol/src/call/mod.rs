@@ -12,11 +12,13 @@
 mod fault;
 mod log;
 pub mod phase;
+mod work;
 
 use serde::{Deserialize, Serialize};
 
 pub use fault::{Fault, FaultKind, Place};
 pub use log::{Level, LogLine, Source};
+pub use work::{Request, Work};
 
 use crate::{
     Message,
@@ -26,8 +28,9 @@ use crate::{
     grant::Grant,
     limit::{
         APP_NAME_BYTES, ENV_BYTES, ENV_VARIABLES, ERROR_TEXT_BYTES, FRAME_BYTES, HEADERS, HEADERS_BYTES,
-        HEADERS_GIVEN_BYTES, TRACED_NAME_BYTES, TRACED_OPS, URL_BYTES,
+        TRACED_NAME_BYTES, TRACED_OPS,
     },
+    op::Refusal,
 };
 
 /// What the router says to a worker.
@@ -115,10 +118,23 @@ pub struct Assigned {
     pub spent_us: u32,
     /// Whether there is an `api/main.js`.
     pub handler: bool,
-    /// Why the app could not be loaded at all (the store did not answer, say). Errors in the app's own code are not this:
-    /// they are the fault of each call.
-    #[serde(deserialize_with = "bounded::optional_text::<_, ERROR_TEXT_BYTES>")]
-    pub failure: Option<String>,
+    /// Why the app could not be loaded at all. Errors in the app's own code are not this: they are the fault of each call.
+    pub failure: Option<LoadFailure>,
+}
+
+/// Why an app could not be loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum LoadFailure {
+    /// The store did not give the app's sources.
+    #[error("{0}")]
+    Store(Refusal),
+    /// The worker has them and can do nothing with them.
+    #[error("{reason}")]
+    Worker {
+        /// In words.
+        #[serde(deserialize_with = "bounded::text::<_, ERROR_TEXT_BYTES>")]
+        reason: String,
+    },
 }
 
 /// One request, as the worker gets it.
@@ -138,43 +154,6 @@ pub struct Call {
     pub debug: bool,
     /// The body of the request, or the code to execute.
     pub body: Part,
-}
-
-/// What a call is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Work {
-    /// Answer a request.
-    Request(Box<Request>),
-    /// Run the body's text as a script in the app's context and return its value as JSON.
-    Execute,
-}
-
-/// A request's head.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    /// `GET`, `POST`, …
-    #[serde(deserialize_with = "bounded::text::<_, 16>")]
-    pub method: String,
-    /// The absolute URL.
-    #[serde(deserialize_with = "bounded::text::<_, URL_BYTES>")]
-    pub url: String,
-    /// Percent-decoded once, dot segments resolved.
-    #[serde(deserialize_with = "bounded::text::<_, URL_BYTES>")]
-    pub path: String,
-    /// As sent, without `?`.
-    #[serde(deserialize_with = "bounded::text::<_, URL_BYTES>")]
-    pub query: String,
-    /// Without a port.
-    #[serde(deserialize_with = "bounded::text::<_, 256>")]
-    pub host: String,
-    /// The client's address.
-    #[serde(deserialize_with = "bounded::text::<_, 64>")]
-    pub ip: String,
-    /// Lower-case names and values, repeated ones joined.
-    #[serde(deserialize_with = "bounded::pairs::<_, HEADERS, HEADERS_GIVEN_BYTES>")]
-    pub headers: Vec<(String, String)>,
-    /// Whether there is a body at all.
-    pub has_body: bool,
 }
 
 /// What a request spent before a worker had it, in microseconds.

@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::{io::Interest, net::UnixStream};
+use tokio::io::{Interest, unix::AsyncFd};
 
 use super::PipeError;
 use crate::{
@@ -34,7 +34,7 @@ pub struct Pipe<In, Out> {
 /// The reading half.
 #[derive(Debug)]
 pub struct Reader<In> {
-    socket: Arc<UnixStream>,
+    socket: Arc<AsyncFd<OwnedFd>>,
     inbox: Inbox,
     descriptors: Option<VecDeque<OwnedFd>>,
     types: PhantomData<fn() -> In>,
@@ -43,7 +43,7 @@ pub struct Reader<In> {
 /// The writing half.
 #[derive(Debug)]
 pub struct Writer<Out> {
-    socket: Arc<UnixStream>,
+    socket: Arc<AsyncFd<OwnedFd>>,
     outbox: Vec<u8>,
     types: PhantomData<fn(Out)>,
 }
@@ -66,9 +66,8 @@ impl<In: Message, Out: Message> Pipe<In, Out> {
     }
 
     fn build(socket: OwnedFd, descriptors: Option<VecDeque<OwnedFd>>) -> io::Result<Self> {
-        let stream = std::os::unix::net::UnixStream::from(socket);
-        stream.set_nonblocking(true)?;
-        let socket = Arc::new(UnixStream::from_std(stream)?);
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        let socket = Arc::new(fd::watch(socket, Interest::READABLE)?);
         let reader = Reader { socket: Arc::clone(&socket), inbox: Inbox::default(), descriptors, types: PhantomData };
         Ok(Self { reader, writer: Writer { socket, outbox: Vec::new(), types: PhantomData } })
     }
@@ -179,13 +178,13 @@ impl<In: Message> Reader<In> {
         let Self { socket, inbox, descriptors, .. } = self;
         let space = inbox.space();
         loop {
-            socket.readable().await?;
+            let mut ready = socket.readable().await?;
             let mut came = Err(io::ErrorKind::WouldBlock.into());
             // What the closure says tells tokio whether the socket may have more.
-            let _more = socket.try_io(Interest::READABLE, || {
+            let _more = ready.try_io(|socket| {
                 came = match descriptors.as_mut() {
                     Some(descriptors) => fd::receive(socket.as_fd(), space, descriptors, Waiting::Never),
-                    None => fd::receive_bytes(socket.as_ref(), space),
+                    None => fd::receive_bytes(socket, space),
                 };
                 match &came {
                     // Less than there was room for: the socket is empty now, and asking again would be a call in vain. Not
@@ -245,17 +244,13 @@ impl<Out: Message> Writer<Out> {
         let mut sent = 0;
         while let Some(rest) = self.outbox.get(sent..).filter(|rest| !rest.is_empty()) {
             // Tried at once, without asking tokio: there is nearly always room.
-            let wrote = match fd::send(self.socket.as_fd(), rest, with, Waiting::Never) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let send = || fd::send(self.socket.as_fd(), rest, with, Waiting::Never);
-                    self.socket.async_io(Interest::WRITABLE, send).await
-                }
-                other => other,
-            };
-            match wrote {
+            match fd::send(self.as_fd(), rest, with, Waiting::Never) {
                 Ok(count) => {
                     sent = sent.saturating_add(count);
                     with = &[];
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.await_room().await.map_err(|error| socket_error(Out::NAME, error))?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(socket_error(Out::NAME, error)),
@@ -265,11 +260,19 @@ impl<Out: Message> Writer<Out> {
         self.outbox.shrink_to(KEPT_BYTES);
         Ok(())
     }
+
+    /// Waits until the socket takes more. Registered for this wait alone: who is registered to write is woken each time that
+    /// the peer reads.
+    async fn await_room(&self) -> io::Result<()> {
+        let socket = fd::watch(self.as_fd().try_clone_to_owned()?, Interest::WRITABLE)?;
+        let _room = socket.writable().await?;
+        Ok(())
+    }
 }
 
 impl<Out> AsFd for Writer<Out> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.socket.get_ref().as_fd()
     }
 }
 

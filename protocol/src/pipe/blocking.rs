@@ -1,8 +1,9 @@
 //! The blocking pipe: for a process that does one thing at a time.
 //!
 //! Messages are queued and go out with one write at [`Pipe::flush`], so a small answer and what follows it wake the
-//! reader once. With a deadline, waiting is poll(2) with what is left of it; without one, the read itself waits, for ever,
-//! which is what an idle worker does: its router's death closes the socket.
+//! reader once. Waiting is poll(2), with what is left of the deadline; without one, for ever, which is what an idle worker
+//! does: its router's death closes the socket. The read itself never waits: the kernel wakes a reader that sleeps in it
+//! each time its peer has taken what it sent before, and poll sleeps through that.
 
 use std::{
     collections::VecDeque,
@@ -91,15 +92,9 @@ impl<In: Message, Out: Message> Pipe<In, Out> {
                 return Ok(message);
             }
             let partial = self.inbox.is_partial();
-            let waiting = match deadline {
-                None => Waiting::Allowed,
-                // What is awaited is rarely there already, so waiting comes first and saves a read in vain.
-                Some(_) => {
-                    self.wait(PollFlags::IN, deadline, In::NAME)?;
-                    Waiting::Never
-                }
-            };
-            match fd::receive(self.socket.as_fd(), self.inbox.space(), &mut self.descriptors, waiting) {
+            // What is awaited is rarely there already, so waiting comes first and saves a read in vain.
+            self.wait(PollFlags::IN, deadline, In::NAME)?;
+            match fd::receive(self.socket.as_fd(), self.inbox.space(), &mut self.descriptors, Waiting::Never) {
                 Ok(0) if partial => return Err(PipeError::Cut(In::NAME)),
                 Ok(0) => return Err(PipeError::Closed(In::NAME)),
                 Ok(_) => {}

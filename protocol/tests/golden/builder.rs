@@ -5,7 +5,7 @@ use fazt_protocol::{
     call::Ready,
 };
 
-use super::{Samples, pair, part, variants};
+use super::{Samples, every::ENCODINGS, pair, part, variants};
 
 variants! {
     ToBuilder: Begin Chunk;
@@ -40,6 +40,5 @@ pub(super) fn add(samples: &mut Samples) {
         FromBuilder::Refused { file: "../x".to_owned(), rule: "a path may not leave the app".to_owned() },
     ];
     samples.add("build.from_builder", said, |message| message);
-    let encodings = vec![Encoding::Identity, Encoding::Gzip, Encoding::Brotli, Encoding::Zstd];
-    samples.add("build.from_builder.File", encodings, file);
+    samples.add("build.from_builder.File", ENCODINGS.to_vec(), file);
 }

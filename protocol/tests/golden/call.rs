@@ -1,18 +1,26 @@
 //! Samples of the call conversation.
 
+use std::sync::Arc;
+
 use fazt_protocol::{
     body::Part,
     call::{
-        Assign, Assigned, Before, Call, Done, Fault, FaultKind, FromWorker, Level, Limits, LogLine, OpSpan, Place,
-        Ready, Reply, Request, Source, Spans, ToWorker, Work,
+        Assign, Assigned, Before, Call, Done, Fault, FaultKind, FromWorker, Level, Limits, LoadFailure, LogLine,
+        OpSpan, Place, Ready, Reply, Request, Source, Spans, ToWorker, Work,
     },
+    op::{Code, Refusal},
 };
 
-use super::{Samples, grant, pair, part, variants};
+use super::{
+    Samples,
+    every::{FAULT_KINDS, LEVELS, SOURCES},
+    grant, pair, part, variants,
+};
 
 variants! {
     ToWorker: Assign Call Chunk Rebind;
     FromWorker: Ready Assigned Log Reply Chunk Fault Done;
+    LoadFailure: Store Worker;
     Work: Request Execute;
     Level: Debug Info Warn Error;
     Source: Console Fazt Uncaught;
@@ -48,7 +56,7 @@ fn call(work: Work) -> ToWorker {
 }
 
 fn request() -> Work {
-    Work::Request(Box::new(Request {
+    Work::Request(Arc::new(Request {
         method: "POST".to_owned(),
         url: "http://momentum.localhost:8080/api/tasks?n=1".to_owned(),
         path: "/api/tasks".to_owned(),
@@ -110,7 +118,6 @@ pub(super) fn add(samples: &mut Samples) {
     let said = vec![
         FromWorker::Ready(Ready { protocol: 1, layers: 0xffff }),
         assigned(true, None),
-        assigned(false, Some("the store did not answer".to_owned())),
         log(Level::Info, Source::Console),
         FromWorker::Reply(Box::new(Reply { number: 77, status: 201, headers, spans: SPANS, body: part() })),
         FromWorker::Chunk(part()),
@@ -118,23 +125,12 @@ pub(super) fn add(samples: &mut Samples) {
         done(),
     ];
     samples.add("call.from_worker", said, |message| message);
-    let levels = vec![Level::Debug, Level::Info, Level::Warn, Level::Error];
-    samples.add("call.from_worker.Log.level", levels, |level| log(level, Source::Fazt));
-    let sources = vec![Source::Console, Source::Fazt, Source::Uncaught];
-    samples.add("call.from_worker.Log.source", sources, |source| log(Level::Debug, source));
-    let kinds = vec![
-        FaultKind::NoHandler,
-        FaultKind::ScriptError,
-        FaultKind::InvalidJson,
-        FaultKind::InvalidBody,
-        FaultKind::SoftTimeout,
-        FaultKind::Memory,
-        FaultKind::Stack,
-        FaultKind::NeverSettled,
-        FaultKind::InvalidResponse,
-        FaultKind::StorageTimeout,
-        FaultKind::StorageUnavailable,
-        FaultKind::QuotaExceeded,
+    let failures = vec![
+        LoadFailure::Store(Refusal::new(Code::Unavailable, "the store is being restarted")),
+        LoadFailure::Worker { reason: "make a runtime: out of memory".to_owned() },
     ];
-    samples.add("call.from_worker.Fault", kinds, fault);
+    samples.add("call.from_worker.Assigned", failures, |failure| assigned(false, Some(failure)));
+    samples.add("call.from_worker.Log.level", LEVELS.to_vec(), |level| log(level, Source::Fazt));
+    samples.add("call.from_worker.Log.source", SOURCES.to_vec(), |source| log(Level::Debug, source));
+    samples.add("call.from_worker.Fault", FAULT_KINDS.to_vec(), fault);
 }

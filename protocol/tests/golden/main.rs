@@ -7,6 +7,8 @@
 
 mod builder;
 mod call;
+#[path = "../every/mod.rs"]
+mod every;
 mod op;
 mod registry;
 mod spawn;

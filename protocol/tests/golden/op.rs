@@ -5,7 +5,7 @@ use fazt_protocol::{
     op::{Answer, Ask, Code, Found, FromStore, Op, Refusal, ToStore, ds, files, kv, s3},
 };
 
-use super::{Samples, grant, part, variants};
+use super::{Samples, every::CODES, grant, part, variants};
 
 variants! {
     ToStore: Ask Chunk;
@@ -89,18 +89,6 @@ fn found() -> Vec<Found> {
     ]
 }
 
-fn codes() -> Vec<Code> {
-    vec![
-        Code::Timeout,
-        Code::QuotaExceeded,
-        Code::TooLarge,
-        Code::InvalidArgument,
-        Code::Conflict,
-        Code::RateLimited,
-        Code::Unavailable,
-    ]
-}
-
 pub(super) fn add(samples: &mut Samples) {
     let ds = |verb| Op::Ds(ds::Op { collection: "tasks".to_owned(), verb });
     let bare =
@@ -124,7 +112,7 @@ pub(super) fn add(samples: &mut Samples) {
     samples.add("op.from_store", vec![answer(Ok(Found::Json)), FromStore::Chunk(part())], |said| said);
     samples.add("op.from_store.Answer.found", found(), |found| answer(Ok(found)));
     let refuse = |code| answer(Err(Refusal::unknown(code, "the deadline passed")));
-    samples.add("op.from_store.Answer.refused", codes(), refuse);
+    samples.add("op.from_store.Answer.refused", CODES.to_vec(), refuse);
     // No message, but a body that both ends agree on.
     let mut sources = Vec::new();
     files::write_source("api/main.js", b"respond(1)", &mut sources);

@@ -2,7 +2,7 @@
 
 use fazt_protocol::spawn::{FromZygote, Role, Spawn, ToZygote};
 
-use super::{Samples, variants};
+use super::{Samples, every::ROLES, variants};
 
 variants! {
     ToZygote: Spawn;
@@ -13,7 +13,7 @@ variants! {
 pub(super) fn add(samples: &mut Samples) {
     let spawn = |role| ToZygote::Spawn(Spawn { number: 70_000, role });
     samples.add("spawn.to_zygote", vec![spawn(Role::Worker)], |message| message);
-    samples.add("spawn.to_zygote.Spawn", vec![Role::Worker, Role::Builder], spawn);
+    samples.add("spawn.to_zygote.Spawn", ROLES.to_vec(), spawn);
     let said = vec![
         FromZygote::Ready { protocol: 1, layers: 0b1011 },
         FromZygote::Spawned { number: 70_000, pid: 4711 },

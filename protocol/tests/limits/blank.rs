@@ -1,5 +1,7 @@
 //! Messages in which everything is small, to be changed in one place.
 
+use std::sync::Arc;
+
 use fazt_protocol::{
     body::Part,
     builder::{Built, Encoding, FromBuilder, Manifest},
@@ -57,7 +59,7 @@ pub(super) fn worked(set: impl Fn(&mut Request)) -> ToWorker {
     called(|call| {
         let mut request = request();
         set(&mut request);
-        call.work = Work::Request(Box::new(request));
+        call.work = Work::Request(Arc::new(request));
     })
 }
 

@@ -3,6 +3,8 @@
 //! Batches and pages of log lines are the exception: their count and their length together do not fit, so whoever makes
 //! one sizes it by its bytes, and a frame that grew too large is refused where it is written.
 
+use std::sync::Arc;
+
 use fazt_protocol::{
     Message,
     body::Part,
@@ -61,7 +63,7 @@ fn calls_and_answers_fit_beside_their_bodies() {
     (request.host, request.ip) = (x(256), x(64));
     request.headers = full(HEADERS, HEADERS_GIVEN_BYTES);
     let call = blank::called(|call| {
-        call.work = Work::Request(Box::new(request.clone()));
+        call.work = Work::Request(Arc::new(request.clone()));
         call.body = chunk();
     });
     fits("call", &call);

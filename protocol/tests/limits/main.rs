@@ -15,7 +15,7 @@ use fazt_protocol::{
     Message,
     body::Part,
     builder::{Cors, File, FromBuilder, Manifest},
-    call::{Assigned, FromWorker, Place, ToWorker},
+    call::{Assigned, FromWorker, LoadFailure, Place, ToWorker},
     decode, encode,
     limit::*,
     op::{self, Found, Op, ds, files, kv, s3},
@@ -68,8 +68,10 @@ fn of_the_call_conversation() {
     edge("header bytes", HEADERS_GIVEN_BYTES, |n| worked(|request| request.headers = pair(n)));
     edge("body", CHUNK_BYTES, |n| called(|call| call.body = Part::whole(vec![7; n])));
     edge("chunk", CHUNK_BYTES, |n| ToWorker::Chunk(Part { bytes: vec![7; n], last: false }));
-    edge("failure", ERROR_TEXT_BYTES, |n| {
-        FromWorker::Assigned(Assigned { spent_us: 0, handler: true, failure: some(n) })
+    let failed = |failure| FromWorker::Assigned(Assigned { spent_us: 0, handler: true, failure: Some(failure) });
+    edge("failure", ERROR_TEXT_BYTES, |n| failed(LoadFailure::Worker { reason: x(n) }));
+    edge("store's failure", ERROR_TEXT_BYTES, |n| {
+        failed(LoadFailure::Store(op::Refusal::new(op::Code::Timeout, x(n))))
     });
     edge("log line", LOG_LINE_BYTES, |n| FromWorker::Log(logged(x(n))));
     edge("answer's headers", HEADERS, |n| replied(|reply| reply.headers = empties(n)));

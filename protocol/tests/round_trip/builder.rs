@@ -10,10 +10,13 @@ use fazt_protocol::{
 };
 use proptest::prelude::*;
 
-use super::value::{maybe_text, pairs, part, text, texts};
+use super::{
+    every::ENCODINGS,
+    value::{maybe_text, pairs, part, text, texts},
+};
 
 pub(super) fn encoding() -> impl Strategy<Value = Encoding> {
-    prop_oneof![Just(Encoding::Identity), Just(Encoding::Gzip), Just(Encoding::Brotli), Just(Encoding::Zstd)]
+    prop::sample::select(ENCODINGS.to_vec())
 }
 
 pub(super) fn manifest() -> BoxedStrategy<Manifest> {

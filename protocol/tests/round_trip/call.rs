@@ -1,8 +1,10 @@
 //! The call conversation.
 
+use std::sync::Arc;
+
 use fazt_protocol::{
     call::{
-        Assign, Assigned, Before, Call, Done, Fault, FaultKind, FromWorker, Level, Limits, LogLine, OpSpan, Place,
+        Assign, Assigned, Before, Call, Done, Fault, FromWorker, Level, Limits, LoadFailure, LogLine, OpSpan, Place,
         Ready, Reply, Request, Source, Spans, ToWorker, Work,
     },
     limit::{
@@ -12,14 +14,18 @@ use fazt_protocol::{
 };
 use proptest::prelude::*;
 
-use super::value::{grant, list, maybe_text, pairs, part, text};
+use super::{
+    every::{FAULT_KINDS, LEVELS, SOURCES},
+    op::refusal,
+    value::{grant, list, maybe_text, pairs, part, text},
+};
 
 pub(super) fn level() -> impl Strategy<Value = Level> {
-    prop_oneof![Just(Level::Debug), Just(Level::Info), Just(Level::Warn), Just(Level::Error)]
+    prop::sample::select(LEVELS.to_vec())
 }
 
 pub(super) fn source() -> impl Strategy<Value = Source> {
-    prop_oneof![Just(Source::Console), Just(Source::Fazt), Just(Source::Uncaught)]
+    prop::sample::select(SOURCES.to_vec())
 }
 
 fn spans() -> impl Strategy<Value = Spans> {
@@ -52,7 +58,7 @@ fn work() -> impl Strategy<Value = Work> {
     prop_oneof![
         1 => Just(Work::Execute),
         4 => request.prop_map(|((method, url, path, query, host, ip), headers, has_body)| {
-            Work::Request(Box::new(Request { method, url, path, query, host, ip, headers, has_body }))
+            Work::Request(Arc::new(Request { method, url, path, query, host, ip, headers, has_body }))
         }),
     ]
 }
@@ -76,23 +82,9 @@ pub(super) fn to_worker() -> impl Strategy<Value = ToWorker> {
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
-    let kinds = [
-        FaultKind::NoHandler,
-        FaultKind::ScriptError,
-        FaultKind::InvalidJson,
-        FaultKind::InvalidBody,
-        FaultKind::SoftTimeout,
-        FaultKind::Memory,
-        FaultKind::Stack,
-        FaultKind::NeverSettled,
-        FaultKind::InvalidResponse,
-        FaultKind::StorageTimeout,
-        FaultKind::StorageUnavailable,
-        FaultKind::QuotaExceeded,
-    ];
     let place = (text(ERROR_TEXT_BYTES), text(FILE_PATH_BYTES), any::<[u32; 2]>(), text(512))
         .prop_map(|(stack, file, [line, column], context)| Place { stack, file, line, column, context });
-    (any::<u64>(), prop::sample::select(kinds.to_vec()), text(ERROR_TEXT_BYTES), prop::option::of(place), spans())
+    (any::<u64>(), prop::sample::select(FAULT_KINDS.to_vec()), text(ERROR_TEXT_BYTES), prop::option::of(place), spans())
         .prop_map(|(number, kind, message, place, spans)| Fault { number, kind, message, place, spans })
 }
 
@@ -113,7 +105,11 @@ fn done() -> impl Strategy<Value = Done> {
 }
 
 pub(super) fn from_worker() -> impl Strategy<Value = FromWorker> {
-    let assigned = (any::<u32>(), any::<bool>(), maybe_text(ERROR_TEXT_BYTES))
+    let failure = prop_oneof![
+        refusal().prop_map(LoadFailure::Store),
+        text(ERROR_TEXT_BYTES).prop_map(|reason| LoadFailure::Worker { reason }),
+    ];
+    let assigned = (any::<u32>(), any::<bool>(), prop::option::of(failure))
         .prop_map(|(spent_us, handler, failure)| Assigned { spent_us, handler, failure });
     let reply = (any::<u64>(), any::<u16>(), pairs(HEADERS, HEADERS_BYTES), spans(), part())
         .prop_map(|(number, status, headers, spans, body)| Reply { number, status, headers, spans, body });

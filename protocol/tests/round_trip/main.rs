@@ -3,6 +3,8 @@
 
 mod builder;
 mod call;
+#[path = "../every/mod.rs"]
+mod every;
 mod op;
 mod registry;
 mod spawn;

@@ -5,11 +5,14 @@ use fazt_protocol::{
         BLOB_PATH_BYTES, COLLECTION_BYTES, ERROR_TEXT_BYTES, FIELD_PATH_BYTES, FILE_PATH_BYTES, KV_KEY_BYTES, KV_KEYS,
         MIME_BYTES, ORDER_FIELDS,
     },
-    op::{Answer, Ask, Code, Found, FromStore, Op, Refusal, ToStore, ds, files, kv, s3},
+    op::{Answer, Ask, Found, FromStore, Op, Refusal, ToStore, ds, files, kv, s3},
 };
 use proptest::prelude::*;
 
-use super::value::{grant, list, maybe_text, part, text};
+use super::{
+    every::CODES,
+    value::{grant, list, maybe_text, part, text},
+};
 
 fn kv_op() -> impl Strategy<Value = kv::Op> {
     let key = || text(KV_KEY_BYTES);
@@ -90,16 +93,7 @@ pub(super) fn to_store() -> impl Strategy<Value = ToStore> {
 }
 
 pub(super) fn refusal() -> impl Strategy<Value = Refusal> {
-    let codes = [
-        Code::Timeout,
-        Code::QuotaExceeded,
-        Code::TooLarge,
-        Code::InvalidArgument,
-        Code::Conflict,
-        Code::RateLimited,
-        Code::Unavailable,
-    ];
-    (prop::sample::select(codes.to_vec()), text(ERROR_TEXT_BYTES), any::<bool>())
+    (prop::sample::select(CODES.to_vec()), text(ERROR_TEXT_BYTES), any::<bool>())
         .prop_map(|(code, message, unknown)| Refusal { code, message, unknown })
 }
 

@@ -1,12 +1,12 @@
 //! The spawn conversation.
 
-use fazt_protocol::spawn::{FromZygote, Role, Spawn, ToZygote};
+use fazt_protocol::spawn::{FromZygote, Spawn, ToZygote};
 use proptest::prelude::*;
 
-use super::value::text;
+use super::{every::ROLES, value::text};
 
 pub(super) fn to_zygote() -> impl Strategy<Value = ToZygote> {
-    let role = prop_oneof![Just(Role::Worker), Just(Role::Builder)];
+    let role = prop::sample::select(ROLES.to_vec());
     (any::<u64>(), role).prop_map(|(number, role)| ToZygote::Spawn(Spawn { number, role }))
 }
 

@@ -1,9 +1,10 @@
 //! `manifest.json`, checked for what the farm would refuse anyway, so that it is said before anything is uploaded.
-//! A lower limit than the farm's is the app's right; whether it is lower is the farm's to say.
+//! A lower limit than the farm's is the app's right; whether it is lower is the farm's to say. A key that is not known here is
+//! no mistake: a newer farm may know it, and one that does not warns of it.
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{environment::is_key, name};
 
@@ -12,7 +13,7 @@ pub(crate) const FILE: &str = "manifest.json";
 
 /// What an app says of itself.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Manifest {
     /// The name that it is deployed under, where none is given.
     #[serde(default)]
@@ -27,16 +28,29 @@ pub(crate) struct Manifest {
     env: BTreeMap<String, String>,
     #[serde(default, rename = "cors")]
     cors: Option<Cors>,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct Cors {
     origins: Vec<String>,
     #[serde(default, rename = "credentials")]
     _credentials: bool,
     #[serde(default, rename = "maxAge")]
     _max_age: u32,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, IgnoredAny>,
+}
+
+impl Manifest {
+    /// A warning for each key that is not known here.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let top = self.unknown.keys().cloned();
+        let cors = self.cors.iter().flat_map(|cors| cors.unknown.keys().map(|key| format!("cors.{key}")));
+        top.chain(cors).map(|key| format!("{FILE}: the key {key:?} is not known here")).collect()
+    }
 }
 
 /// Reads a manifest; the error is the rule that it breaks, in words.
@@ -83,7 +97,6 @@ mod tests {
             (r#"["a", true]"#, "a JSON object"),
             ("", "a JSON object"),
             ("{", "line 1"),
-            (r#"{ "nmae": "a" }"#, "unknown field `nmae`"),
             (r#"{ "name": "A" }"#, "\"name\""),
             (r#"{ "spa": 1 }"#, "expected a boolean"),
             (r#"{ "timeoutMs": 0 }"#, "timeoutMs"),
@@ -92,11 +105,19 @@ mod tests {
             (r#"{ "env": { "A": 1 } }"#, "expected a string"),
             (r#"{ "env": { "a b": "1" } }"#, "a b"),
             (r#"{ "cors": { "origins": [] } }"#, "origins"),
-            (r#"{ "cors": { "origin": "*" } }"#, "unknown field `origin`"),
+            (r#"{ "cors": { "origin": "*" } }"#, "missing field `origins`"),
         ];
         for (text, part) in rows {
             let rule = read(text.as_bytes()).unwrap_err();
             assert!(rule.contains(part), "{text}: {rule}");
         }
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_a_warning() {
+        let text = br#"{ "nmae": "a", "spa": true, "cors": { "origins": ["*"], "origin": { "deep": [1] } } }"#;
+        let warnings = read(text).unwrap().warnings();
+        let known = |key| format!("manifest.json: the key \"{key}\" is not known here");
+        assert_eq!(warnings, [known("nmae"), known("cors.origin")]);
     }
 }

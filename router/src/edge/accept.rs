@@ -24,7 +24,6 @@ use tower::Service as _;
 use super::{
     caps::Pass,
     listen::{Common, Lane, Listener, Listeners},
-    pulse,
     session::Session,
     stack, translate,
     wire::Wire,
@@ -82,9 +81,6 @@ pub(super) async fn serve(house: Arc<House>, listeners: Listeners) -> io::Result
     let (alive, mut all_gone) = mpsc::channel(1);
     let mut closing = house.closing.clone();
     let patience = house.config.edge.request.saturating_add(GRACE);
-    if house.config.edge.debug && common.is_first(&lane) {
-        tokio::spawn(pulse::beat(Arc::clone(&house)));
-    }
     let reception = Reception { house, common, lane, http: http(), _alive: alive };
     for doorway in doorways {
         tokio::spawn(reception.clone().accept(doorway));

@@ -149,11 +149,6 @@ impl Common {
         let _all_rest = resting.wait_for(|count| *count >= all).await;
     }
 
-    /// Whether that runtime was the first to join.
-    pub(super) fn is_first(&self, lane: &Arc<Lane>) -> bool {
-        self.lanes.read().first().is_some_and(|first| Arc::ptr_eq(first, lane))
-    }
-
     /// The lane that should have the next connection: `own`, unless another has clearly fewer.
     pub(super) fn choose(&self, own: &Arc<Lane>) -> Arc<Lane> {
         let lanes = self.lanes.read();

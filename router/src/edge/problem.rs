@@ -13,6 +13,8 @@ use crate::{
     trace::Breakdown,
 };
 
+/// The media type of a fault, where no page is wanted.
+pub(super) const TYPE: &str = "application/problem+json";
 const TYPES: &str = "https://fazt.dev/problems/";
 
 /// A fault as an answer.
@@ -31,6 +33,11 @@ pub(super) fn answer(fault: &Fault, entry: &Entry, duration_us: u64, breakdown: 
 pub(super) fn broken(id: &RequestId) -> Response<Body> {
     let fault = Fault::new(Code::Internal, "the router failed within this request");
     render(&describe(&fault, id), fault.status, false)
+}
+
+/// A fault as text, where there is no request to answer.
+pub(super) fn json(fault: &Fault, id: &RequestId) -> Bytes {
+    text(&describe(fault, id))
 }
 
 /// A breakdown in milliseconds.
@@ -99,13 +106,14 @@ fn explain(fault: &Fault, logs: &[LogLine], problem: &mut Map<String, Value>) {
     problem.insert("logs".to_owned(), lines(logs));
 }
 
+fn text(problem: &Map<String, Value>) -> Bytes {
+    // A map of strings and numbers has nothing that JSON could refuse.
+    Bytes::from(serde_json::to_vec(problem).unwrap_or_default())
+}
+
 fn render(problem: &Map<String, Value>, status: u16, html: bool) -> Response<Body> {
-    let (kind, body) = if html {
-        ("text/html; charset=utf-8", Bytes::from(page::render(problem)))
-    } else {
-        // A map of strings and numbers has nothing that JSON could refuse.
-        ("application/problem+json", Bytes::from(serde_json::to_vec(problem).unwrap_or_default()))
-    };
+    let (kind, body) =
+        if html { ("text/html; charset=utf-8", Bytes::from(page::render(problem))) } else { (TYPE, text(problem)) };
     let mut response = Response::new(Body::whole(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

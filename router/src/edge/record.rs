@@ -1,8 +1,11 @@
 //! The line that each finished request leaves in the log. The query is never in it, nor any header.
 
-use fazt_protocol::call::LogLine;
+use fazt_protocol::{call::LogLine, id::RequestId};
 
-use crate::trace::{Breakdown, Trace};
+use crate::{
+    fault::Fault,
+    trace::{Breakdown, Trace},
+};
 
 /// Writes a request's line, and in debug where its time went and what the app said.
 pub(super) fn log(trace: &Trace, logs: &[LogLine]) {
@@ -38,6 +41,12 @@ pub(super) fn log(trace: &Trace, logs: &[LogLine]) {
         let collection = op.collection.as_deref();
         tracing::debug!(target: "timing", request_id, app, worker, op = op.op, collection, took_ms, store_ms, "storage");
     }
+}
+
+/// Writes the line of what never became a request: there is neither a method nor a path to name.
+pub(super) fn log_refusal(id: &RequestId, fault: &Fault) {
+    let (request_id, outcome) = (id.as_str(), fault.code.word());
+    tracing::info!(target: "access", request_id, status = fault.status, outcome, "request");
 }
 
 /// Milliseconds with three decimals.

@@ -34,7 +34,7 @@ pub(super) async fn route(mut passage: Passage) -> Result<Departure, Infallible>
 fn own_page(house: &House, path: &str) -> Option<Response<Body>> {
     let holds = match path {
         "/healthz" => true,
-        "/readyz" => house.store.is_up() && house.farm.status().workers.iter().any(|worker| worker.pid.is_some()),
+        "/readyz" => house.store.is_up() && house.farm.has_worker(),
         _ => return None,
     };
     let (status, text) =

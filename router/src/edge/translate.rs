@@ -1,6 +1,6 @@
 //! HTTP to a call: what an app gets to see of a request.
 
-use std::{borrow::Cow, net::IpAddr};
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use fazt_protocol::call::{Request, Work};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -26,7 +26,7 @@ pub(super) fn work(passage: &Passage, has_body: bool) -> Work {
     let (ip, scheme) = client(session.peer, headers, &entry.house.config.edge.trusted);
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or(&target.host.name);
     let sent = entry.uri.path_and_query().map_or("/", |target| target.as_str());
-    Work::Request(Box::new(Request {
+    Work::Request(Arc::new(Request {
         method: entry.method.as_str().to_owned(),
         url: [scheme, "://", host, sent].concat(),
         path: target.path.clone(),

@@ -3,7 +3,8 @@
 //! Four clocks that the HTTP library has none of, or only coarse ones: a head has 5 s from its first byte, an idle connection
 //! 15 s, an answer 30 s without progress, and after the last answer what still comes in is read away for a second, since a
 //! socket that is closed with bytes unread takes the answer with it. A client that closes its sending side while it waits
-//! still gets its answer; one that resets is reported at once. Heads are watched for smuggling ([`super::heads`]).
+//! still gets its answer; one that resets is reported at once. Heads are watched for smuggling ([`super::heads`]), and what the
+//! library says to a head that it refuses is said as a problem ([`super::refusal`]).
 
 use std::{
     future::Future,
@@ -14,12 +15,13 @@ use std::{
     time::Duration,
 };
 
+use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::{heads::Heads, session::Session};
+use super::{heads::Heads, refusal, session::Session};
 
 const HEAD: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(15);
@@ -43,6 +45,10 @@ pub(super) struct Wire<S> {
     stalled: Option<Pin<Box<Sleep>>>,
     /// Who asked for more when the client had nothing more to say, and was not told.
     untold: Option<Waker>,
+    /// Requests whose answers are out, all of them, to the last byte.
+    settled: u32,
+    /// What is said in place of the library's own words.
+    instead: Bytes,
     ending: Ending,
 }
 
@@ -66,6 +72,8 @@ impl<S> Wire<S> {
             head_since: None,
             stalled: None,
             untold: None,
+            settled: 0,
+            instead: Bytes::new(),
             ending: Ending::Open,
         }
     }
@@ -103,6 +111,17 @@ impl<S> Wire<S> {
         }
     }
 
+    /// Takes words of the library's own. All that it writes answers a request, but for its refusal of a head: what comes
+    /// while no answer is due is that. Says whether it was.
+    fn takes(&mut self, words: &[u8]) -> bool {
+        if !self.session.is_waiting() || self.session.requests() != self.settled || self.instead.has_remaining() {
+            return false;
+        }
+        let Some(instead) = refusal::reword(words) else { return false };
+        self.instead = instead;
+        true
+    }
+
     /// A write moved on, or did not.
     fn wrote(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
@@ -113,6 +132,19 @@ impl<S> Wire<S> {
         let clock = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + STALL)));
         ready!(clock.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Wire<S> {
+    fn poll_instead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.instead.has_remaining() {
+            let written = Pin::new(&mut self.socket).poll_write(cx, &self.instead);
+            match ready!(self.wrote(cx, written))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.instead.advance(count),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -137,6 +169,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.takes(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.wrote(cx, written)
     }
@@ -146,6 +181,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.takes(pieces.first().map_or(&[], |piece| piece)) {
+            return Poll::Ready(Ok(pieces.iter().map(|piece| piece.len()).sum()));
+        }
         let written = Pin::new(&mut self.socket).poll_write_vectored(cx, pieces);
         self.wrote(cx, written)
     }
@@ -155,7 +193,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_instead(cx))?;
         ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        if self.session.is_waiting() {
+            self.settled = self.session.requests();
+        }
         if !self.is_owed()
             && let Some(waker) = self.untold.take()
         {

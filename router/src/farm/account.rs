@@ -19,7 +19,7 @@ use crate::fault::Fault;
 
 /// One call, from the keeper's side.
 pub(super) struct Exchange {
-    pub(super) job: Job,
+    pub(super) job: Box<Job>,
     pub(super) answer: Option<oneshot::Sender<Verdict>>,
     pub(super) later: Option<oneshot::Sender<Box<Done>>>,
     pub(super) timing: Timing,
@@ -78,7 +78,7 @@ impl Exchange {
 
     pub(super) fn hand_back(mut self) {
         if let Some(answer) = self.answer.take() {
-            let _gone = answer.send(Verdict::Unserved(Box::new(self.job)));
+            let _gone = answer.send(Verdict::Unserved(self.job));
         }
     }
 }

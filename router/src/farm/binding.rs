@@ -9,11 +9,14 @@ use std::{
 };
 
 use fazt_protocol::{
-    call::{Assign, FromWorker, Limits, ToWorker},
+    Breach,
+    call::{Assign, FromWorker, Limits, LoadFailure, ToWorker},
     clock, fd,
     grant::Grant,
     id::RequestId,
-    limit, version,
+    limit, op,
+    pipe::PipeError,
+    version,
 };
 use tokio::time::timeout;
 
@@ -44,8 +47,37 @@ pub struct Bound {
 pub enum BindError {
     /// The store is not there: the worker stays blank.
     Store(Fault),
-    /// The worker did not load the app, in words.
-    Worker(String),
+    /// The worker did not load the app.
+    Worker(Unloaded),
+}
+
+/// Why a worker did not load its app.
+#[derive(Debug, thiserror::Error)]
+pub enum Unloaded {
+    /// As it says itself.
+    #[error("{0}")]
+    Told(LoadFailure),
+    /// It did not get so far, in words.
+    #[error("{0}")]
+    Broken(String),
+    /// It said nothing in time.
+    #[error("it did not load the app in time")]
+    Late,
+}
+
+impl Unloaded {
+    /// What the store's being slow or away explains, which is no fault of the app's.
+    #[must_use]
+    pub fn storage(&self) -> Option<Code> {
+        match self {
+            Self::Told(LoadFailure::Store(refusal)) => match refusal.code {
+                op::Code::Timeout => Some(Code::StorageTimeout),
+                op::Code::Unavailable => Some(Code::StoreUnavailable),
+                _ => None,
+            },
+            Self::Told(LoadFailure::Worker { .. }) | Self::Broken(_) | Self::Late => None,
+        }
+    }
 }
 
 impl Bound {
@@ -93,20 +125,20 @@ impl Keeper {
         let until = tokio::time::Instant::from_std(deadline);
         match tokio::time::timeout_at(until, self.assign(assign, ours)).await {
             Ok(loaded) => loaded.map_err(BindError::Worker),
-            Err(_late) => Err(BindError::Worker("it did not load the app in time".to_owned())),
+            Err(_late) => Err(BindError::Worker(Unloaded::Late)),
         }
     }
 
-    async fn assign(&mut self, assign: Assign, op: std::os::fd::OwnedFd) -> Result<(), String> {
-        self.phase = self.phase.assign().map_err(|breach| breach.to_string())?;
+    async fn assign(&mut self, assign: Assign, op: std::os::fd::OwnedFd) -> Result<(), Unloaded> {
+        self.phase = self.phase.assign()?;
         let assign = ToWorker::Assign(Box::new(assign));
-        self.pipe.send_with(&assign, &[op.as_fd()]).await.map_err(|error| error.to_string())?;
+        self.pipe.send_with(&assign, &[op.as_fd()]).await?;
         drop(op);
-        let said = self.pipe.receive().await.map_err(|error| error.to_string())?;
-        self.phase = self.phase.hear(&said).map_err(|breach| breach.to_string())?;
+        let said = self.pipe.receive().await?;
+        self.phase = self.phase.hear(&said)?;
         match said {
-            FromWorker::Assigned(assigned) => assigned.failure.map_or(Ok(()), Err),
-            other => Err(format!("it said {} while loading", other.name())),
+            FromWorker::Assigned(assigned) => assigned.failure.map_or(Ok(()), |why| Err(Unloaded::Told(why))),
+            other => Err(Unloaded::Broken(format!("it said {} while loading", other.name()))),
         }
     }
 
@@ -138,5 +170,17 @@ impl Keeper {
             storage_calls: limit::STORAGE_CALLS,
             storage_ms: u32::try_from(config.storage_timeout.as_millis()).unwrap_or(u32::MAX),
         }
+    }
+}
+
+impl From<Breach> for Unloaded {
+    fn from(breach: Breach) -> Self {
+        Self::Broken(breach.to_string())
+    }
+}
+
+impl From<PipeError> for Unloaded {
+    fn from(error: PipeError) -> Self {
+        Self::Broken(error.to_string())
     }
 }

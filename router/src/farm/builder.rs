@@ -14,7 +14,7 @@ use fazt_protocol::{
 };
 use tokio::{task::JoinSet, time::timeout};
 
-use super::Farm;
+use super::{Farm, keeper::say_last_words};
 use crate::{
     fault::{Code, Fault},
     store::{AskError, Store},
@@ -73,6 +73,9 @@ async fn unpack(farm: &Farm, store: &Store, upload: u64, archive: Vec<u8>) -> Re
     let sending = tokio::spawn(send(writer, archive));
     let heard = hear(&mut reader, store, upload).await;
     sending.abort();
+    if heard.is_err() {
+        say_last_words(newborn.pid, &newborn.board);
+    }
     heard
 }
 

@@ -3,7 +3,10 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{AcqRel, Acquire, Relaxed},
+        },
     },
     time::Instant,
 };
@@ -13,9 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Ground,
     job::{Finished, Job},
-    pool::Taken,
     queue::Waiter,
 };
 
@@ -28,16 +29,22 @@ pub enum Order {
     Retire,
 }
 
-/// One request on its way to a keeper.
+/// One request on its way to a keeper, or waiting for one.
 #[derive(Debug)]
 pub struct Errand {
     /// The request.
-    pub job: Job,
-    /// How long it waited, in microseconds.
-    pub queue_us: u64,
+    pub job: Box<Job>,
+    /// The runtime that its caller waits on.
+    pub home: usize,
     /// Where to say what became of it.
     pub answer: oneshot::Sender<Verdict>,
+    /// Whether it may still be begun.
+    pub patience: Patience,
 }
+
+/// A wait that ends once: with a worker, or with the caller's patience.
+#[derive(Debug, Clone, Default)]
+pub struct Patience(Arc<AtomicBool>);
 
 /// What a keeper says of an errand.
 #[derive(Debug)]
@@ -68,46 +75,6 @@ pub struct DoorPlate {
     pub request: Mutex<Option<(RequestId, Instant)>>,
 }
 
-/// A worker in somebody's hand. Dropped unused, it goes back to the pool: so no worker is lost where a request is given
-/// up between being handed a worker and using it.
-#[derive(Debug)]
-pub struct Hold {
-    taken: Option<Taken<Door>>,
-    ground: Arc<Ground>,
-}
-
-impl Hold {
-    /// Holds a worker.
-    #[must_use]
-    pub fn new(taken: Taken<Door>, ground: Arc<Ground>) -> Self {
-        Self { taken: Some(taken), ground }
-    }
-
-    /// Sends the errand to the keeper.
-    ///
-    /// # Errors
-    /// Gives the errand back where the keeper is gone: its worker died in between.
-    pub fn serve(mut self, errand: Box<Errand>) -> Result<(), Box<Errand>> {
-        let Some(taken) = self.taken.take() else { return Err(errand) };
-        match taken.door.orders.try_send(Order::Serve(errand)) {
-            Ok(()) => Ok(()),
-            Err(
-                mpsc::error::TrySendError::Closed(Order::Serve(errand))
-                | mpsc::error::TrySendError::Full(Order::Serve(errand)),
-            ) => Err(errand),
-            Err(_) => Ok(()),
-        }
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        if let Some(taken) = self.taken.take() {
-            self.ground.release(taken.worker);
-        }
-    }
-}
-
 impl DoorPlate {
     /// Counts one more request.
     pub fn count(&self) -> u64 {
@@ -115,12 +82,36 @@ impl DoorPlate {
     }
 }
 
-/// Someone who waits for a worker.
-#[derive(Debug)]
-pub struct Ticket(pub oneshot::Sender<Hold>);
+impl Errand {
+    /// One request, and where its caller will hear of it.
+    #[must_use]
+    pub fn new(job: Box<Job>, home: usize) -> (Box<Self>, oneshot::Receiver<Verdict>, Patience) {
+        let (answer, verdict) = oneshot::channel();
+        let patience = Patience::default();
+        (Box::new(Self { job, home, answer, patience: patience.clone() }), verdict, patience)
+    }
 
-impl Waiter for Ticket {
+    /// Gives the request back: it was never begun.
+    pub fn hand_back(self) {
+        // A caller that went away wants no other worker either.
+        let _gone = self.answer.send(Verdict::Unserved(self.job));
+    }
+}
+
+impl Patience {
+    /// Ends the wait. Whether it had not ended before: a worker begins, or the caller gives up, never both.
+    #[must_use]
+    pub fn end(&self) -> bool {
+        !self.0.swap(true, AcqRel)
+    }
+}
+
+impl Waiter for Box<Errand> {
     fn is_gone(&self) -> bool {
-        self.0.is_closed()
+        self.answer.is_closed() || self.patience.0.load(Acquire)
+    }
+
+    fn home(&self) -> usize {
+        self.home
     }
 }

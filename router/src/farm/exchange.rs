@@ -27,8 +27,8 @@ use crate::fault::{Code, Fault};
 impl Keeper {
     /// Serves one errand, to the end of the call or of the worker.
     pub(super) async fn answer(&mut self, errand: Errand) -> Fate {
-        let Errand { job, queue_us, answer } = errand;
-        let timing = Timing { queue_us, pid: Some(self.life.pid), ..Timing::default() };
+        let Errand { job, answer, .. } = errand;
+        let timing = Timing { pid: Some(self.life.pid), ..Timing::queued(job.arrived) };
         let began = Instant::now();
         let mut exchange = Exchange {
             job,
@@ -70,16 +70,11 @@ impl Keeper {
             Err(BindError::Worker(why)) => {
                 let app = &exchange.job.served.name;
                 tracing::warn!(request_id = %exchange.job.id, %app, worker = self.life.pid, "worker could not load the app: {why}");
-                // A store that is slow or away is no fault of the app's.
-                let code = match why.split_once(':') {
-                    Some(("TIMEOUT", _)) => Code::StorageTimeout,
-                    Some(("UNAVAILABLE", _)) => Code::StoreUnavailable,
-                    _ if !self.store.is_up() => Code::StoreUnavailable,
-                    _ => {
-                        self.ground.punish(exchange.job.served.app.id);
-                        Code::WorkerCrashed
-                    }
-                };
+                let away = || (!self.store.is_up()).then_some(Code::StoreUnavailable);
+                let code = why.storage().or_else(away).unwrap_or_else(|| {
+                    self.ground.punish(exchange.job.served.app.id);
+                    Code::WorkerCrashed
+                });
                 exchange.fault(Fault::new(code, format!("the app could not be loaded: {why}")));
                 Err(Fate::End(Death::Crashed))
             }

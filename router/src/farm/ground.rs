@@ -1,4 +1,4 @@
-//! The ground of the farm: where the pool's decisions are carried out.
+//! The ground of the farm: where the pool's decisions are carried out. Births that it orders are the [`super::nursery`]'s.
 
 use std::{
     cell::Cell,
@@ -10,19 +10,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fazt_protocol::spawn::Role;
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, mpsc::error::TrySendError},
+};
 
 use super::{
-    birth::{BirthError, Births, Newborn},
+    birth::Births,
     config::Config,
-    counts::{Counts, count},
-    death::{Death, Life},
-    door::{Door, Hold, Order, Ticket},
-    keeper::Keeper,
+    counts::Counts,
+    door::{Door, Errand, Order},
     logs::Logs,
-    pool::{AppKey, Claim, Orders, Pool, Size},
+    pool::{AppKey, Claim, Orders, Pool, Size, Taken},
     throttle::Throttle,
 };
 use crate::store::Store;
@@ -50,17 +50,19 @@ pub struct Ground {
     pub logs: Logs,
     /// The layers of the jail that every worker has to be in, a bit each.
     pub layers: u32,
-    pub(super) pool: Mutex<Pool<Door, Ticket>>,
-    births: Births,
-    homes: Vec<Handle>,
-    next_home: AtomicUsize,
-    children: AtomicU64,
+    pub(super) pool: Mutex<Pool<Door, Box<Errand>>>,
+    pub(super) births: Births,
+    pub(super) homes: Vec<Handle>,
+    pub(super) next_home: AtomicUsize,
+    pub(super) children: AtomicU64,
     calls: AtomicU64,
     /// What calls are numbered with.
     secret: RandomState,
     apps: Mutex<Throttle<u64>>,
-    newborns: Mutex<Throttle<()>>,
-    this: Weak<Ground>,
+    pub(super) newborns: Mutex<Throttle<()>>,
+    /// Told of each worker that joins.
+    pub(super) joined: Notify,
+    pub(super) this: Weak<Ground>,
 }
 
 /// What a ground is founded with.
@@ -85,6 +87,23 @@ pub fn settle(home: usize) {
     HOME.set(home);
 }
 
+/// The runtime that this thread runs.
+#[must_use]
+pub fn home() -> usize {
+    HOME.get()
+}
+
+/// What came of asking for a worker.
+#[derive(Debug)]
+pub enum Asked {
+    /// A worker has it.
+    Taken,
+    /// It waits for one.
+    Queued,
+    /// Too many wait.
+    Full(Box<Errand>),
+}
+
 impl Ground {
     /// A ground without workers; [`Self::open`] orders the first ones.
     #[must_use]
@@ -107,6 +126,7 @@ impl Ground {
             secret: RandomState::new(),
             apps: Mutex::default(),
             newborns: Mutex::default(),
+            joined: Notify::new(),
             this: this.clone(),
         })
     }
@@ -133,16 +153,24 @@ impl Ground {
     }
 
     /// Asks for a worker.
-    pub fn claim(&self, app: AppKey, ticket: impl FnOnce() -> Ticket) -> Claim<Door, Ticket> {
-        let (claim, orders) = self.pool.lock().claim(app, HOME.get(), ticket, Instant::now());
+    pub fn claim(&self, app: AppKey, errand: Box<Errand>) -> Asked {
+        let (claim, orders) = self.pool.lock().claim(app, errand, Instant::now());
         self.follow(orders);
-        claim
+        match claim {
+            Claim::Taken(taken, errand) => {
+                self.hand(&taken, errand);
+                Asked::Taken
+            }
+            Claim::Queued => Asked::Queued,
+            Claim::Full(errand) => Asked::Full(errand),
+        }
     }
 
     /// A worker is ready for its first app.
     pub fn join(&self, worker: u64, home: usize, door: &Door) {
         self.newborns.lock().forgive(&());
         let orders = self.pool.lock().join(worker, home, Arc::clone(door), Instant::now());
+        self.joined.notify_one();
         self.follow(orders);
     }
 
@@ -158,10 +186,19 @@ impl Ground {
         self.follow(orders);
     }
 
-    /// A worker was taken and nobody came for it.
-    pub fn release(&self, worker: u64) {
-        let orders = self.pool.lock().release(worker, Instant::now());
-        self.follow(orders);
+    /// Sends an errand to the keeper of the worker that was taken for it.
+    fn hand(&self, taken: &Taken<Door>, errand: Box<Errand>) {
+        if !errand.patience.end() {
+            // Its caller has given up just now.
+            let orders = self.pool.lock().release(taken.worker, Instant::now());
+            return self.follow(orders);
+        }
+        // A keeper that is gone frees the worker's place by itself.
+        if let Err(TrySendError::Closed(Order::Serve(errand)) | TrySendError::Full(Order::Serve(errand))) =
+            taken.door.orders.try_send(Order::Serve(errand))
+        {
+            errand.hand_back();
+        }
     }
 
     /// A worker is about to be killed.
@@ -182,12 +219,6 @@ impl Ground {
         self.follow(orders);
     }
 
-    /// A child died before it was ready, or was not born at all: the next one after a pause.
-    pub fn stillborn(&self, worker: u64, death: Death) {
-        tracing::error!("worker {worker} {} before it was ready", death.word());
-        self.miscarry();
-    }
-
     /// How long an app whose workers die early has to wait.
     #[must_use]
     pub fn pause(&self, app: AppKey) -> Option<Duration> {
@@ -206,80 +237,14 @@ impl Ground {
         self.apps.lock().forgive(&app);
     }
 
-    /// Brings a child into the world.
-    ///
-    /// # Errors
-    /// [`BirthError`].
-    pub async fn bear(&self, role: Role) -> Result<(Life, Newborn), BirthError> {
-        let number = self.children.fetch_add(1, Relaxed);
-        let mut newborn = self.births.bear(number, role).await?;
-        // The life takes the handle; the newborn keeps a copy that dies with it.
-        let pidfd = newborn.pidfd.try_clone().map_err(|error| BirthError::Failed(error.to_string()))?;
-        let life = Life::new(number, newborn.pid, std::mem::replace(&mut newborn.pidfd, pidfd), self.this.clone());
-        Ok((life, newborn))
-    }
-
-    fn miscarry(&self) {
-        self.pool.lock().miscarry();
-        let pause = self.newborns.lock().punish((), Instant::now());
-        let this = self.this.clone();
-        self.control.spawn(async move {
-            tokio::time::sleep(pause).await;
-            if let Some(ground) = this.upgrade() {
-                let births = ground.pool.lock().lacking();
-                ground.order_births(births, true);
-            }
-        });
-    }
-
-    fn follow(&self, orders: Orders<Door, Ticket>) {
+    fn follow(&self, orders: Orders<Door, Box<Errand>>) {
         for taken in orders.retire {
             // A keeper that is gone needs no order to end.
             let _gone = taken.door.orders.try_send(Order::Retire);
         }
-        if let Some(this) = self.this.upgrade() {
-            for (ticket, taken) in orders.hand {
-                // Where nobody waits any more, the hold comes back and returns the worker to the pool.
-                drop(ticket.0.send(Hold::new(taken, Arc::clone(&this))));
-            }
+        for (errand, taken) in orders.hand {
+            self.hand(&taken, errand);
         }
         self.order_births(orders.births, true);
-    }
-
-    fn order_births(&self, births: usize, again: bool) {
-        for _ in 0..births {
-            if again {
-                count(&self.counts.respawns);
-            }
-            let this = self.this.clone();
-            self.control.spawn(async move {
-                if let Some(ground) = this.upgrade() {
-                    ground.raise().await;
-                }
-            });
-        }
-    }
-
-    /// One worker, from the order until its keeper has it.
-    async fn raise(self: Arc<Self>) {
-        let (life, newborn) = match self.bear(Role::Worker).await {
-            Ok(born) => born,
-            Err(error) => {
-                tracing::error!("failed to {error}");
-                return self.miscarry();
-            }
-        };
-        let home = self.next_home.fetch_add(1, Relaxed).checked_rem(self.homes.len()).unwrap_or_default();
-        let Some(runtime) = self.homes.get(home) else { return };
-        let ground = Arc::clone(&self);
-        runtime.spawn(async move {
-            match Keeper::new(Arc::clone(&ground), life, home, newborn) {
-                Ok(keeper) => keeper.run().await,
-                Err(error) => {
-                    tracing::error!("failed to hear a newborn worker: {error}");
-                    ground.miscarry();
-                }
-            }
-        });
     }
 }

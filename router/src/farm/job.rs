@@ -78,3 +78,20 @@ pub struct Timing {
     /// The end of the call, where the answer went out before it: then spans, CPU and ops above are not yet final.
     pub later: Option<oneshot::Receiver<Box<Done>>>,
 }
+
+impl Finished {
+    /// A request that no worker began.
+    #[must_use]
+    pub fn unserved(job: &Job, fault: Fault) -> Self {
+        Self { reply: Err(fault), timing: Timing::queued(job.arrived) }
+    }
+}
+
+impl Timing {
+    /// All that was spent so far was waiting.
+    #[must_use]
+    pub fn queued(arrived: Instant) -> Self {
+        let waited = Instant::now().saturating_duration_since(arrived);
+        Self { queue_us: u64::try_from(waited.as_micros()).unwrap_or(u64::MAX), ..Self::default() }
+    }
+}

@@ -10,6 +10,7 @@ use std::{
 };
 
 use fazt_protocol::{
+    board,
     call::{FromWorker, ToWorker, phase::Phase},
     pipe::asynchronous::Pipe,
     version,
@@ -22,7 +23,7 @@ use super::{
     birth::Newborn,
     counts::count,
     death::{Death, Life},
-    door::{Door, DoorPlate, Errand, Order, Verdict},
+    door::{Door, DoorPlate, Errand, Order},
 };
 use crate::store::Store;
 
@@ -81,6 +82,7 @@ impl Keeper {
     /// Keeps the worker until its end.
     pub async fn run(mut self) {
         if let Err(death) = self.await_ready().await {
+            say_last_words(self.life.pid, &self.door.board);
             self.ground.stillborn(self.life.worker, death);
             return;
         }
@@ -90,6 +92,7 @@ impl Keeper {
         tracing::debug!(worker = self.life.pid, served = self.door.served.load(Relaxed), "worker {}", death.word());
         if matches!(death, Death::Crashed | Death::Breach) {
             count(&self.ground.counts.crashes);
+            say_last_words(self.life.pid, &self.door.board);
         }
         // Dropping the life kills, frees the place and orders the successor; it happens before the next line of anybody.
     }
@@ -99,8 +102,7 @@ impl Keeper {
         self.orders.close();
         while let Ok(order) = self.orders.try_recv() {
             if let Order::Serve(errand) = order {
-                // A caller that went away wants no other worker either.
-                let _gone = errand.answer.send(Verdict::Unserved(Box::new(errand.job)));
+                errand.hand_back();
             }
         }
     }
@@ -177,5 +179,12 @@ impl Keeper {
     /// Counts CPU time that the worker says it has used. It may lie; then its rlimit ends it.
     pub(super) fn spend(&mut self, cpu_us: u32) {
         self.cpu_us = self.cpu_us.saturating_add(u64::from(cpu_us));
+    }
+}
+
+/// Writes down what a child that panicked has left on its board. It may be a lie, as all that stands there.
+pub(super) fn say_last_words(pid: i32, board: &board::Reader) {
+    if let Some(last_words) = board.last_words() {
+        tracing::error!(worker = pid, last_words, "worker panicked");
     }
 }

@@ -17,21 +17,26 @@ pub mod hearing;
 pub mod job;
 pub mod keeper;
 pub mod logs;
+pub mod nursery;
 pub mod pool;
 pub mod queue;
 pub mod status;
 pub mod throttle;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fazt_protocol::spawn::Role;
-use tokio::{sync::oneshot, time::timeout_at};
+use tokio::time::timeout_at;
 
 use birth::{BirthError, Newborn};
-use door::{Errand, Hold, Ticket, Verdict};
+use door::{Errand, Verdict};
+use ground::Asked;
 pub use ground::Ground;
 use job::{Finished, Job, Timing};
-use pool::{AppKey, Claim};
+use pool::AppKey;
 
 use crate::fault::{Code, Fault};
 
@@ -54,33 +59,32 @@ impl Farm {
     pub async fn call(&self, job: Job) -> Finished {
         let mut job = Box::new(job);
         for _ in 0..TRIES {
-            let hold = match self.take(&job).await {
-                Ok(hold) => hold,
-                Err(fault) => return Self::unserved(&job, fault),
-            };
-            let (answer, verdict) = oneshot::channel();
-            let queue_us = waited_us(&job);
-            let errand = Box::new(Errand { job: *job, queue_us, answer });
-            match hold.serve(errand) {
-                Err(errand) => *job = errand.job,
-                Ok(()) => match verdict.await {
-                    Ok(Verdict::Finished(finished)) => return *finished,
-                    Ok(Verdict::Unserved(unserved)) => job = unserved,
-                    Err(_keeper_gone) => {
-                        let fault =
-                            Fault::new(Code::WorkerCrashed, "the app's process ended in the middle of the request");
-                        return Finished { reply: Err(fault), timing: Timing { queue_us, ..Timing::default() } };
-                    }
-                },
+            match self.attempt(job).await {
+                Verdict::Finished(finished) => return *finished,
+                Verdict::Unserved(unserved) => job = unserved,
             }
         }
         let fault = Fault::new(Code::WorkerCrashed, "the app's processes ended before they could begin");
-        Self::unserved(&job, fault)
+        Finished::unserved(&job, fault)
     }
 
     /// An app's version is no longer served, or the app is gone (`None`).
     pub fn forget(&self, app: u64, keep: Option<u64>) {
         self.0.forget(app, keep);
+    }
+
+    /// Whether any worker can serve, or does.
+    #[must_use]
+    pub fn has_worker(&self) -> bool {
+        self.0.pool.lock().seats().next().is_some()
+    }
+
+    /// Waits until a worker is ready for its first app. For one who waits at a time.
+    pub async fn first_worker(&self) {
+        // One that joins between the two lines is remembered by the second.
+        while !self.has_worker() {
+            self.0.joined.notified().await;
+        }
     }
 
     /// How the farm is.
@@ -97,40 +101,54 @@ impl Farm {
         self.0.bear(Role::Builder).await
     }
 
-    async fn take(&self, job: &Job) -> Result<Hold, Fault> {
+    /// Gives the job to a worker, now or when one comes free in time.
+    async fn attempt(&self, job: Box<Job>) -> Verdict {
         let app = AppKey { app: job.served.app.id, version: job.served.app.version };
         if let Some(pause) = self.0.pause(app) {
-            let mut fault = Fault::new(
-                Code::Overloaded,
-                "the app's processes end before they answer; they are started more slowly",
-            );
-            fault.retry_after = Some(pause);
-            return Err(fault);
+            return refuse(&job, overloaded(pause));
         }
-        let (handed, waiting) = oneshot::channel();
-        match self.0.claim(app, || Ticket(handed)) {
-            Claim::Taken(taken) => Ok(Hold::new(taken, Arc::clone(&self.0))),
-            Claim::Full(_) => Err(Fault::new(Code::QueueFull, "too many requests of this app are waiting already")),
-            Claim::Queued => {
-                let patience = job.arrived.checked_add(self.0.config.queue_timeout).unwrap_or(job.deadline);
-                let until = patience.min(job.deadline);
-                match timeout_at(until.into(), waiting).await {
-                    Ok(Ok(hold)) => Ok(hold),
-                    _ if until == job.deadline => Err(Fault::new(
-                        Code::Timeout,
-                        "the whole request took longer than its limit; it was waiting for a worker",
-                    )),
-                    _ => Err(Fault::new(Code::QueueTimeout, "no worker of this app came free in time")),
-                }
+        let (arrived, deadline) = (job.arrived, job.deadline);
+        let until = arrived.checked_add(self.0.config.queue_timeout).unwrap_or(deadline).min(deadline);
+        let (errand, mut verdict, patience) = Errand::new(job, ground::home());
+        match self.0.claim(app, errand) {
+            Asked::Full(errand) => {
+                let fault = Fault::new(Code::QueueFull, "too many requests of this app are waiting already");
+                return refuse(&errand.job, fault);
             }
+            Asked::Taken => {}
+            Asked::Queued => match timeout_at(until.into(), &mut verdict).await {
+                Ok(heard) => return heard.unwrap_or_else(|_keeper_gone| lost()),
+                Err(_late) if patience.end() => return ran_out(arrived, until == deadline),
+                // A worker has just begun with it.
+                Err(_late) => {}
+            },
         }
-    }
-
-    fn unserved(job: &Job, fault: Fault) -> Finished {
-        Finished { reply: Err(fault), timing: Timing { queue_us: waited_us(job), ..Timing::default() } }
+        verdict.await.unwrap_or_else(|_keeper_gone| lost())
     }
 }
 
-fn waited_us(job: &Job) -> u64 {
-    u64::try_from(Instant::now().saturating_duration_since(job.arrived).as_micros()).unwrap_or(u64::MAX)
+fn refuse(job: &Job, fault: Fault) -> Verdict {
+    Verdict::Finished(Box::new(Finished::unserved(job, fault)))
+}
+
+fn overloaded(pause: Duration) -> Fault {
+    let detail = "the app's processes end before they answer; they are started more slowly";
+    let mut fault = Fault::new(Code::Overloaded, detail);
+    fault.retry_after = Some(pause);
+    fault
+}
+
+/// The wait was over before a worker came free.
+fn ran_out(arrived: Instant, by_deadline: bool) -> Verdict {
+    let fault = if by_deadline {
+        Fault::new(Code::Timeout, "the whole request took longer than its limit; it was waiting for a worker")
+    } else {
+        Fault::new(Code::QueueTimeout, "no worker of this app came free in time")
+    };
+    Verdict::Finished(Box::new(Finished { reply: Err(fault), timing: Timing::queued(arrived) }))
+}
+
+fn lost() -> Verdict {
+    let fault = Fault::new(Code::WorkerCrashed, "the app's process ended in the middle of the request");
+    Verdict::Finished(Box::new(Finished { reply: Err(fault), timing: Timing::default() }))
 }

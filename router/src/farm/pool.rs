@@ -54,21 +54,16 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         Self { size, seats: HashMap::new(), resting: Vec::new(), coming: 0, dying: HashSet::new(), queues }
     }
 
-    /// A request wants a worker of `app`, for a caller on runtime `home`.
-    pub fn claim(
-        &mut self,
-        app: AppKey,
-        home: usize,
-        waiter: impl FnOnce() -> W,
-        now: Instant,
-    ) -> (Claim<D, W>, Orders<D, W>) {
+    /// A request wants a worker of `app`.
+    pub fn claim(&mut self, app: AppKey, waiter: W, now: Instant) -> (Claim<D, W>, Orders<D, W>) {
         let mut orders = Orders::none();
+        let home = waiter.home();
         let found = self
             .find(Seated::Idle(app), home)
             .or_else(|| (self.held(app.app) < self.size.app_max).then(|| self.find(Seated::Blank, home)).flatten());
         let claim = match found.and_then(|worker| self.seat(worker, app, now)) {
-            Some(taken) => Claim::Taken(taken),
-            None => match self.queues.push(app, waiter()) {
+            Some(taken) => Claim::Taken(taken, waiter),
+            None => match self.queues.push(app, waiter) {
                 Ok(()) => {
                     self.make_room(app, &mut orders);
                     Claim::Queued
@@ -111,11 +106,12 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         seat.seated = Seated::Idle(app);
         seat.fresh = false;
         seat.since = now;
+        let home = seat.home;
         if seat.forgotten || self.should_give_up(app) {
             self.retire(worker, &mut orders);
         } else {
             self.resting.push(worker);
-            if let Some(waiter) = self.queues.pop(app)
+            if let Some(waiter) = self.queues.pop(app, home)
                 && let Some(taken) = self.seat(worker, app, now)
             {
                 orders.hand.push((waiter, taken));

@@ -1,22 +1,40 @@
 //! The queues of those who wait for a worker: one for each app and version, bounded, served in turn.
 //!
 //! Pure state. Turns are deficit round robin with a quantum of one worker: whoever was served goes to the end of the round.
+//! Within an app's queue it is first come, first served, but that a worker may pass over the first few times for one who
+//! waits on its own runtime: an answer across runtimes costs a system call and a thread's sleep.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::pool::AppKey;
 
+/// How far a worker looks for someone who is near.
+const LOOK: usize = 16;
+/// How often the first in a queue may be passed over.
+const PASSES: u32 = 4;
+
 /// Someone who waits, and may have given up.
 pub trait Waiter {
     /// Whether nobody waits any more.
     fn is_gone(&self) -> bool;
+
+    /// The runtime that it waits on.
+    fn home(&self) -> usize;
+}
+
+/// One app's queue.
+#[derive(Debug)]
+struct Line<W> {
+    waiting: VecDeque<W>,
+    /// How often the first was passed over.
+    passed: u32,
 }
 
 /// All queues.
 #[derive(Debug)]
 pub struct Queues<W> {
     depth: usize,
-    waiting: HashMap<AppKey, VecDeque<W>>,
+    lines: HashMap<AppKey, Line<W>>,
     round: VecDeque<AppKey>,
 }
 
@@ -24,7 +42,7 @@ impl<W: Waiter> Queues<W> {
     /// Queues of at most `depth` each.
     #[must_use]
     pub fn new(depth: usize) -> Self {
-        Self { depth, waiting: HashMap::new(), round: VecDeque::new() }
+        Self { depth, lines: HashMap::new(), round: VecDeque::new() }
     }
 
     /// Puts one at the end of its app's queue.
@@ -32,7 +50,7 @@ impl<W: Waiter> Queues<W> {
     /// # Errors
     /// Gives it back where the queue is full.
     pub fn push(&mut self, app: AppKey, waiter: W) -> Result<(), W> {
-        let queue = self.waiting.entry(app).or_default();
+        let queue = &mut self.lines.entry(app).or_default().waiting;
         if queue.len() >= self.depth {
             queue.retain(|waiter| !waiter.is_gone());
         }
@@ -46,49 +64,64 @@ impl<W: Waiter> Queues<W> {
         Ok(())
     }
 
-    /// The next one of this app.
-    pub fn pop(&mut self, app: AppKey) -> Option<W> {
-        let queue = self.waiting.get_mut(&app)?;
-        let next = loop {
-            match queue.pop_front() {
-                Some(waiter) if waiter.is_gone() => {}
-                other => break other,
-            }
-        };
+    /// The next one of this app, for a worker of runtime `home`.
+    pub fn pop(&mut self, app: AppKey, home: usize) -> Option<W> {
+        let next = self.lines.get_mut(&app)?.pop(home);
         self.end_turn(app);
         next
     }
 
     /// The next app in the round that `holds`, with its next waiter.
-    pub fn pop_next(&mut self, holds: impl Fn(AppKey) -> bool) -> Option<(AppKey, W)> {
+    pub fn pop_next(&mut self, home: usize, holds: impl Fn(AppKey) -> bool) -> Option<(AppKey, W)> {
         let candidates: Vec<AppKey> = self.round.iter().copied().filter(|app| holds(*app)).collect();
-        candidates.into_iter().find_map(|app| self.pop(app).map(|waiter| (app, waiter)))
+        candidates.into_iter().find_map(|app| self.pop(app, home).map(|waiter| (app, waiter)))
     }
 
     /// Whether an app in the round `holds` and someone of it still waits.
     pub fn any(&self, holds: impl Fn(AppKey) -> bool) -> bool {
-        let waits = |app: &AppKey| self.waiting.get(app).is_some_and(|queue| queue.iter().any(|one| !one.is_gone()));
+        let waits =
+            |app: &AppKey| self.lines.get(app).is_some_and(|line| line.waiting.iter().any(|one| !one.is_gone()));
         self.round.iter().any(|app| holds(*app) && waits(app))
     }
 
     /// Whether nobody waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.lines.is_empty()
     }
 
     /// How many wait, those that gave up included until their turn comes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.waiting.values().map(VecDeque::len).sum()
+        self.lines.values().map(|line| line.waiting.len()).sum()
     }
 
     fn end_turn(&mut self, app: AppKey) {
         self.round.retain(|waiting| *waiting != app);
-        if self.waiting.get(&app).is_some_and(|queue| !queue.is_empty()) {
+        if self.lines.get(&app).is_some_and(|line| !line.waiting.is_empty()) {
             self.round.push_back(app);
         } else {
-            self.waiting.remove(&app);
+            self.lines.remove(&app);
         }
+    }
+}
+
+impl<W: Waiter> Line<W> {
+    fn pop(&mut self, home: usize) -> Option<W> {
+        while self.waiting.front().is_some_and(Waiter::is_gone) {
+            self.waiting.pop_front();
+            self.passed = 0;
+        }
+        let is_near = |waiter: &W| waiter.home() == home && !waiter.is_gone();
+        let near = if self.passed < PASSES { self.waiting.iter().take(LOOK).position(is_near) } else { None };
+        let at = near.unwrap_or_default();
+        self.passed = if at == 0 { 0 } else { self.passed.saturating_add(1) };
+        self.waiting.remove(at)
+    }
+}
+
+impl<W> Default for Line<W> {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), passed: 0 }
     }
 }

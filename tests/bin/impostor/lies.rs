@@ -27,6 +27,7 @@ pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
         }
         "exit" | "unseen" => process::exit(0),
         "abort" => process::abort(),
+        "panic" => panic!("the end\nof it"),
         "fork" => drop(process::Command::new("/bin/sh").spawn()),
         "flood" => flood(liar),
         "descriptors" => descriptors(liar, call),

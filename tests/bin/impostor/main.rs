@@ -4,7 +4,11 @@
 //! Put beside a router under the name `fazt-worker`, it serves a whole farm: `echo` answers honestly with the query, deploys
 //! are built by the true builder.
 
-#![expect(clippy::unwrap_used, reason = "a liar that cannot go on dies, which is one more thing that a worker may do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a liar that cannot go on dies, which is one more thing that a worker may do"
+)]
 
 mod lies;
 mod life;

@@ -15,7 +15,7 @@ use fazt_tests::{
     },
     process::Process,
     setup::Setup,
-    wait::{eventually, millis, promised, seconds},
+    wait::{Over, eventually, millis, promised, seconds},
 };
 use rustix::process::Signal;
 
@@ -84,13 +84,14 @@ fn random_kills_cost_one_request_each() {
             answers
         };
         let asking: Vec<_> = (0..3).map(|_| scope.spawn(ask)).collect();
+        let over = Over::when_left(&over);
         for _ in 0..kills {
             // So many answers between two kills that each worker has given one.
             let until = asked.load(SeqCst) + 12;
             eventually(seconds(10), "requests are answered", || asked.load(SeqCst) >= until);
             farm.busy_worker("app").kill();
         }
-        over.store(true, SeqCst);
+        drop(over);
         asking.into_iter().flat_map(|asking| asking.join().unwrap()).collect::<Vec<_>>()
     });
     let failed: Vec<_> = answers.iter().filter(|answer| answer.status != 200).collect();

@@ -12,7 +12,7 @@ use fazt_tests::{
     oracle::census::Census,
     programs,
     setup::Setup,
-    wait::{eventually, millis, promised, seconds},
+    wait::{Over, eventually, millis, promised, seconds},
 };
 use tempfile::TempDir;
 
@@ -46,8 +46,9 @@ fn lie(farm: &Farm, name: &str) -> Answer {
                 number += 1;
             }
         });
+        let over = Over::when_left(over);
         let told = farm.app("evil").send(&Request::new("GET", &format!("/api/{name}?from-{name}")));
-        over.store(true, SeqCst);
+        drop(over);
         neighbour.join().unwrap();
         told
     })
@@ -139,11 +140,15 @@ fn a_worker_may_die_as_it_likes() {
         &[
             ("exit", 502, "worker_crashed"),
             ("abort", 502, "worker_crashed"),
+            ("panic", 502, "worker_crashed"),
             ("fork", 502, "worker_crashed"),
             ("silence", 504, "timeout"),
             ("late", 504, "timeout"),
         ],
     );
+    let panic = farm.log.heard("worker panicked");
+    let words = panic["last_words"].as_str().unwrap();
+    assert!(words.contains("lies.rs") && words.ends_with("the end\nof it") && panic["worker"].is_number(), "{panic}");
 }
 
 /// A worker that ends before it said that a call had begun might have been idle: others are tried, and not for ever.

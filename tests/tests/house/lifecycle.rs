@@ -13,7 +13,7 @@ use fazt_tests::{
     http::{App, Request},
     process,
     setup::Setup,
-    wait::{eventually, millis, promised, seconds},
+    wait::{Over, eventually, millis, promised, seconds},
 };
 use rustix::process::Signal;
 
@@ -23,6 +23,7 @@ fn a_dump_comes_at_once_under_full_load() {
     let app = farm.script("app", "for(;;){}");
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _over = Over::when_left(&over);
         for _ in 0..10 {
             let (app, over) = (app.again(), &over);
             scope.spawn(move || {
@@ -54,7 +55,6 @@ fn a_dump_comes_at_once_under_full_load() {
                 "{busy:?}"
             );
         }
-        over.store(true, SeqCst);
     });
 }
 

@@ -1,5 +1,11 @@
 //! The ordinary life: a deploy, answers, data that stays, hosts that lead to their own app and to no other.
 
+use std::{
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    thread,
+};
+
 use fazt_tests::{
     http::{App, Request},
     oracle::{canary::Canary, census::Census},
@@ -100,7 +106,7 @@ fn health_needs_no_token_and_the_admin_interface_does() {
     let farm = Setup::new(2).start();
     let open = App::at(farm.address, "localhost");
     assert_eq!(open.get("/healthz").status, 200);
-    eventually(seconds(2), "a worker is ready", || open.get("/readyz").status == 200);
+    assert_eq!(open.get("/readyz").status, 200);
     let app = farm.script("row", "respond('the app')");
     for path in
         ["/api/_debug/runtime", "/api/_debug/traces", "/api/_admin/apps", "/debug/runtime", "/api/_admin/nothing"]
@@ -112,6 +118,25 @@ fn health_needs_no_token_and_the_admin_interface_does() {
             assert!(!answer.text().contains("the app") && answer.json().get("workers").is_none());
         }
     }
+}
+
+/// Who comes while a farm starts waits for it, and never hears that it is not ready.
+#[test]
+fn a_farm_is_ready_from_its_first_answer_on() {
+    let setup = Setup::new(2);
+    let socket = setup.data().above().join("farm.sock");
+    let setup = setup.flag(&format!("--listen=unix:{}", socket.display()), "");
+    let first = thread::spawn(move || {
+        let mut farm = eventually(seconds(20), "a socket", || UnixStream::connect(&socket).ok());
+        farm.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        farm.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let farm = setup.start();
+    assert_eq!(App::at(farm.address, "localhost").get("/readyz").status, 200);
+    let answer = first.join().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok\n"), "{answer}");
 }
 
 #[test]
@@ -159,7 +184,7 @@ fn one_app_never_holds_all_workers() {
     let farm = Setup::new(2).start();
     let victim = farm.script("victim", "respond('here')");
     let greedy = farm.script("greedy", "for(;;){}");
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for _ in 0..6 {
             let greedy = greedy.again();
             scope.spawn(move || greedy.get("/api/").status);

@@ -139,11 +139,14 @@ impl Engine {
         let Some(room) = self.enter_room() else { return self.no_room() };
         let limits = self.app.as_ref().map(|app| app.limits);
         let answer_bytes = limits.map_or(0, |limits| usize::try_from(limits.answer_bytes).unwrap_or(usize::MAX));
-        let body = matches!(job.work, Work::Request(request) if request.has_body).then_some(job.body);
+        let request = if let Work::Request(request) = job.work { Some(request.as_ref()) } else { None };
+        let body = request.is_some_and(|request| request.has_body).then_some(job.body);
         let setting = Setting {
             clock: self.runtime.clock(),
             modules: &self.modules,
             prelude: &room.prelude,
+            id: job.id,
+            request,
             body,
             storage_calls: limits.map_or(0, |limits| limits.storage_calls),
         };
@@ -168,7 +171,7 @@ impl Engine {
         if !std::mem::take(&mut self.used) {
             return;
         }
-        let Some(image) = &mut self.image else { return };
+        let Some(image) = &mut self.image else { return self.use_again() };
         let high = self.runtime.arena().high_bytes();
         image.restore(self.runtime.arena());
         self.restores = self.restores.wrapping_add(1);
@@ -177,6 +180,14 @@ impl Engine {
         }
         if self.modules.has_grown() && self.take_image().is_err() {
             self.in_doubt = true;
+        }
+    }
+
+    /// Without an image only the request's parts are new.
+    fn use_again(&mut self) {
+        if let (FreshState::UsedAgain, Some(room)) = (self.config.fresh_state, &self.room) {
+            self.runtime.enter_stack();
+            self.in_doubt |= room.realm().share(room.prelude.forget_request).call(&[]).is_err();
         }
     }
 

@@ -41,7 +41,20 @@ impl<'a> Value<'a> {
         if done < 0 { Err(Thrown) } else { Ok(()) }
     }
 
-    /// The same for a name that may hold anything.
+    /// Takes a property away, as JavaScript does.
+    pub(crate) fn delete(&self, key: &CStr) -> Result<(), Thrown> {
+        let context = self.realm().raw();
+        // SAFETY: a live value; the atom is freed here.
+        let done = unsafe {
+            let atom = qjs::JS_NewAtom(context, key.as_ptr());
+            let done = qjs::JS_DeleteProperty(context, self.raw(), atom, 0);
+            qjs::JS_FreeAtom(context, atom);
+            done
+        };
+        if done < 0 { Err(Thrown) } else { Ok(()) }
+    }
+
+    /// Defines a property of its own whose name may hold anything.
     pub(crate) fn define_named(&self, name: &str, value: Value<'a>) -> Result<(), Thrown> {
         let context = self.realm().raw();
         // SAFETY: the atom is freed here, the value's reference taken over.

@@ -38,6 +38,8 @@ pub(super) enum Stop {
 struct Watch<'a, 'b> {
     turn: &'a Turn<'b>,
     spans: Spans,
+    /// When the part in hand began: where the one before it ended.
+    began: Instant,
 }
 
 impl From<Thrown> for Stop {
@@ -50,9 +52,9 @@ impl<'a, 'b> Watch<'a, 'b> {
     /// Does one part of the run.
     fn during<R>(&mut self, phase: Phase, part: impl FnOnce() -> R) -> R {
         self.turn.enter_phase(phase);
-        let began = Instant::now();
         let done = part();
-        let span = micros(began.elapsed());
+        let now = Instant::now();
+        let span = micros(now.saturating_duration_since(std::mem::replace(&mut self.began, now)));
         let spans = &mut self.spans;
         let slot = match phase {
             Phase::Parse => &mut spans.parse_us,
@@ -67,7 +69,7 @@ impl<'a, 'b> Watch<'a, 'b> {
 
 /// Runs a job to its end, whatever that is. `answer_bytes` is the most that a body may have.
 pub(super) fn run(realm: Realm<'_>, turn: &Turn<'_>, job: &Job<'_>, answer_bytes: usize) -> (Outcome, Spans) {
-    let mut watch = Watch { turn, spans: Spans::default() };
+    let mut watch = Watch { turn, spans: Spans::default(), began: Instant::now() };
     let done = match job.work {
         Work::Request(_) if !turn.modules().has_main() => Err(Stop::Outcome(Outcome::NoHandler)),
         Work::Request(request) => serve(realm, &mut watch, job, request, answer_bytes),
@@ -91,9 +93,9 @@ fn serve(
 ) -> Result<Answer, Stop> {
     let turn = watch.turn;
     let content = watch.during(Phase::Parse, || body::parse(realm, request, job.body))?;
-    let request = watch.during(Phase::Inject, || inject::request(realm, turn, job.id, request, content))?;
+    watch.during(Phase::Inject, || inject::body(realm, turn, content))?;
     let value = watch.during(Phase::Execute, || {
-        let value = settle(realm, turn, main(realm, turn, &request)?)?;
+        let value = settle(realm, turn, main(realm, turn)?)?;
         // What the script returned counts; else what it last said.
         Ok::<_, Stop>(if value.is_undefined() { realm.share(turn.prelude().last_answer).call(&[])? } else { value })
     })?;
@@ -101,7 +103,7 @@ fn serve(
 }
 
 /// Runs `api/main.js`: a script, whose completion value is the answer, or a module that exports a function.
-fn main<'a>(realm: Realm<'a>, turn: &Turn<'_>, request: &Value<'a>) -> Result<Value<'a>, Stop> {
+fn main<'a>(realm: Realm<'a>, turn: &Turn<'_>) -> Result<Value<'a>, Stop> {
     let code = match turn.modules().code(MAIN) {
         Code::Pinned(raw) => realm.share(raw),
         Code::Bytes(bytecode) => realm.read(&bytecode)?,
@@ -112,7 +114,10 @@ fn main<'a>(realm: Realm<'a>, turn: &Turn<'_>, request: &Value<'a>) -> Result<Va
     };
     let completion = realm.run(code)?;
     let exports = realm.share(turn.prelude().main_exports).call(&[])?;
-    if exports.is_function() { Ok(exports.call(&[request])?) } else { Ok(completion) }
+    if !exports.is_function() {
+        return Ok(completion);
+    }
+    Ok(exports.call(&[&realm.share(turn.prelude().request)])?)
 }
 
 /// Runs a text as a script in the app's context. Its value as JSON.
@@ -123,7 +128,7 @@ fn execute(realm: Realm<'_>, watch: &mut Watch<'_, '_>, text: &[u8], answer_byte
         bytecode::compile(text, CODE, Form::Script).map_err(|fault| fault.0)
     });
     let bytecode = bytecode.map_err(|trouble| Stop::Outcome(Outcome::ScriptError(trouble)))?;
-    let code = watch.during(Phase::Inject, || realm.read(&bytecode))?;
+    let code = watch.during(Phase::Inject, || inject::nothing(realm).and_then(|()| realm.read(&bytecode)))?;
     let value = watch.during(Phase::Execute, || settle(realm, turn, realm.run(code)?))?;
     watch.during(Phase::Respond, || answer::as_json(turn, &value, answer_bytes))
 }

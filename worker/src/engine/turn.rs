@@ -16,7 +16,7 @@ use std::{
 
 use fazt_protocol::{
     board::Phase,
-    call::{Level, LogLine, OpSpan, Source},
+    call::{Level, LogLine, OpSpan, Request, Source},
     clock::micros,
     limit::TRACED_OPS,
     op::{Code, Op, Refusal},
@@ -43,6 +43,8 @@ pub(crate) struct Turn<'a> {
     clock: &'a Clock,
     modules: &'a Modules,
     prelude: &'a Prelude,
+    id: &'a str,
+    request: Option<&'a Request>,
     body: Option<&'a [u8]>,
     journal: Journal,
     chance: RefCell<Option<Chance>>,
@@ -68,6 +70,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) modules: &'a Modules,
     pub(crate) prelude: &'a Prelude,
+    pub(crate) id: &'a str,
+    pub(crate) request: Option<&'a Request>,
     pub(crate) body: Option<&'a [u8]>,
     pub(crate) storage_calls: u32,
 }
@@ -79,6 +83,8 @@ impl<'a> Turn<'a> {
             clock: setting.clock,
             modules: setting.modules,
             prelude: setting.prelude,
+            id: setting.id,
+            request: setting.request,
             body: setting.body,
             journal: Journal::default(),
             chance: RefCell::new(None),
@@ -103,6 +109,16 @@ impl<'a> Turn<'a> {
 
     pub(crate) fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// The request's id.
+    pub(crate) fn id(&self) -> &'a str {
+        self.id
+    }
+
+    /// The request's head; `None` where code runs that no request brought.
+    pub(crate) fn request(&self) -> Option<&'a Request> {
+        self.request
     }
 
     /// The request's body; `None` where there is none.

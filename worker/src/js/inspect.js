@@ -1,5 +1,5 @@
-// Values as people read them in a log, the way Node writes them: nested four deep, cycles marked, getters not called,
-// proxies not asked, and never more than fits a line of the log.
+// Values as people read them in a log, the way Node writes them: nested four deep, cycles marked, getters not called (but
+// the request's own), proxies not asked, and never more than fits a line of the log.
 (function (host, internal) {
   'use strict';
   const { kind, proxyTarget } = host;
@@ -11,7 +11,7 @@
   const { toString: functionSource } = Function.prototype;
   const { apply, ownKeys } = Reflect;
   const { stringify } = JSON;
-  const { stackOf } = internal;
+  const { stackOf, isLazy } = internal;
   const bufferSize = getOwnPropertyDescriptor(ArrayBuffer.prototype, 'byteLength').get;
   const WIDTH = 72;
   const MOST_ELEMENTS = 100;
@@ -60,6 +60,7 @@
     const name = typeof key === 'symbol' ? `[${key.toString()}]` : PLAIN_KEY.test(key) ? key : quote(key);
     const label = own?.enumerable === false && typeof key !== 'symbol' ? `[${name}]` : name;
     if (own === undefined) return `${label}: undefined`;
+    if (own.get !== undefined && isLazy(own.get)) return `${label}: ${inspect(apply(own.get, value, []), state)}`;
     if (own.get !== undefined) return `${label}: ${own.set === undefined ? '[Getter]' : '[Getter/Setter]'}`;
     if (own.set !== undefined) return `${label}: [Setter]`;
     return `${label}: ${inspect(own.value, state)}`;

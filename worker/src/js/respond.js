@@ -1,7 +1,6 @@
-// respond(), and the request object. The engine reads an answer's three properties itself.
+// respond(). The engine reads an answer's three properties itself.
 (function (host, internal) {
   'use strict';
-  const { bodyText } = host;
   // What makes an answer one: an app can find it out, and gains nothing.
   const brand = Object.freeze(Object.create(null));
   let last;
@@ -18,28 +17,4 @@
   // Settles as whatever a value that has a `then` settles as.
   const { Promise } = globalThis;
   internal.adopt = (value) => new Promise((resolve) => resolve(value));
-
-  class Request {
-    get text() {
-      return bodyText();
-    }
-  }
-  const incoming = Request.prototype;
-  internal.makeRequest = (id, method, path, url, host_, ip, query, queryAll, headers, cookies, body, files) => ({
-    __proto__: incoming,
-    id,
-    method,
-    path,
-    url,
-    host: host_,
-    ip,
-    query,
-    queryAll,
-    headers,
-    cookies,
-    body,
-    files,
-    params: {},
-    user: undefined,
-  });
 })

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use ureq::http::Method;
 
-use super::{path_of, shape};
+use super::{path_of, show};
 use crate::{
     args::Env,
     client::Client,
@@ -45,19 +45,18 @@ pub(crate) fn run(env: Env, client: &Client, output: &Output) -> Result<(), Fail
 
 fn list(name: &str, client: &Client, output: &Output) -> Result<(), Failure> {
     let answer = client.get(&format!("{}/env", path_of(name)?))?;
-    if output.is_json() {
-        return output.value(&answer);
-    }
-    let environment: Environment = shape(&answer, client)?;
-    environment.keys.iter().try_for_each(|key| output.line(&crate::output::plain(key)))
+    show(&answer, client, output, |environment: Environment| {
+        environment.keys.iter().try_for_each(|key| output.line(&crate::output::plain(key)))
+    })
 }
 
 fn change(name: &str, body: &Value, client: &Client, output: &Output) -> Result<(), Failure> {
     let answer = client.send(Method::PUT, &format!("{}/env", path_of(name)?), body)?;
-    if output.is_json() {
-        return output.value(&answer);
-    }
-    let Environment { keys, version } = shape(&answer, client)?;
+    show(&answer, client, output, |environment| tell(name, environment, output))
+}
+
+fn tell(name: &str, environment: Environment, output: &Output) -> Result<(), Failure> {
+    let Environment { keys, version } = environment;
     let when = match version {
         Some(version) => format!("{name} version {version} is served with"),
         None => format!("{name} will be deployed with"),

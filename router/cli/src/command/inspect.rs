@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{path_of, shape};
+use super::{list::App, path_of, show};
 use crate::{
     client::Client,
     failure::Failure,
@@ -11,15 +11,9 @@ use crate::{
 };
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct App {
-    name: String,
-    version: Option<u64>,
-    files: u64,
-    bytes: u64,
-    updated_at: u64,
-    #[serde(default)]
-    url: Option<String>,
+struct Details {
+    #[serde(flatten)]
+    app: App,
     #[serde(default)]
     env: Vec<String>,
     #[serde(default)]
@@ -39,12 +33,13 @@ struct Version {
 /// Prints it.
 pub(crate) fn run(name: &str, client: &Client, output: &Output) -> Result<(), Failure> {
     let answer = client.get(&path_of(name)?)?;
-    if output.is_json() {
-        return output.value(&answer);
-    }
-    let app: App = shape(&answer, client)?;
+    show(&answer, client, output, |details| print(details, output))
+}
+
+fn print(details: Details, output: &Output) -> Result<(), Failure> {
+    let Details { app, env, versions } = details;
     let version = app.version.map_or_else(|| "none".to_owned(), |version| version.to_string());
-    let env = if app.env.is_empty() { "-".to_owned() } else { app.env.join(" ") };
+    let env = if env.is_empty() { "-".to_owned() } else { env.join(" ") };
     let lines = [
         ("app", app.name),
         ("url", app.url.unwrap_or_default()),
@@ -56,11 +51,11 @@ pub(crate) fn run(name: &str, client: &Client, output: &Output) -> Result<(), Fa
     for (label, value) in lines {
         output.line(&format!("{label:<9}{}", output::plain(&value)))?;
     }
-    if app.versions.is_empty() {
+    if versions.is_empty() {
         return Ok(());
     }
     output.line("")?;
-    let rows = app.versions.into_iter().map(|version| {
+    let rows = versions.into_iter().map(|version| {
         vec![
             version.version.to_string(),
             time::moment(version.created_at),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::shape;
+use super::show;
 use crate::{
     client::Client,
     failure::Failure,
@@ -15,25 +15,26 @@ struct List {
     apps: Vec<App>,
 }
 
+/// An app, as every answer about apps tells of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct App {
-    name: String,
-    version: Option<u64>,
-    files: u64,
-    bytes: u64,
-    updated_at: u64,
+pub(super) struct App {
+    pub(super) name: String,
+    pub(super) version: Option<u64>,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) updated_at: u64,
     #[serde(default)]
-    url: Option<String>,
+    pub(super) url: Option<String>,
 }
 
 /// Prints them as a table.
 pub(crate) fn run(client: &Client, output: &Output) -> Result<(), Failure> {
     let answer = client.get("/api/_admin/apps")?;
-    if output.is_json() {
-        return output.value(&answer);
-    }
-    let List { apps } = shape(&answer, client)?;
+    show(&answer, client, output, |List { apps }| print(apps, output))
+}
+
+fn print(apps: Vec<App>, output: &Output) -> Result<(), Failure> {
     if apps.is_empty() {
         output.note("no apps yet: fazt app deploy DIR");
         return Ok(());

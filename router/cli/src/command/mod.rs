@@ -58,6 +58,16 @@ fn path_of(name: &str) -> Result<String, Failure> {
     Ok(format!("/api/_admin/apps/{name}"))
 }
 
+/// Shows an answer: to programs as it came, to people as the command prints it.
+fn show<T: DeserializeOwned>(
+    answer: &Value,
+    client: &Client,
+    output: &Output,
+    print: impl FnOnce(T) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    if output.is_json() { output.value(answer) } else { print(shape(answer, client)?) }
+}
+
 /// An answer as the shape that this command prints.
 fn shape<T: DeserializeOwned>(value: &Value, client: &Client) -> Result<T, Failure> {
     T::deserialize(value).map_err(|error| client.strange(error))

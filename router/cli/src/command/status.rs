@@ -36,12 +36,12 @@ struct Runtime {
     workers: Vec<Worker>,
 }
 
-/// A blank worker has no app, an idle one no request.
+/// A worker on its way has no number and no process yet, a blank one no app, an idle one no request.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Worker {
-    id: u64,
-    pid: u32,
+    id: Option<u64>,
+    pid: Option<u32>,
     app: Option<String>,
     version: Option<u64>,
     state: String,
@@ -100,8 +100,8 @@ fn row(worker: Worker) -> Vec<String> {
         format!("{request} {phase} {}", time::span(worker.for_ms.unwrap_or_default() as u64))
     });
     vec![
-        worker.id.to_string(),
-        worker.pid.to_string(),
+        worker.id.map_or_else(dash, |id| id.to_string()),
+        worker.pid.map_or_else(dash, |pid| pid.to_string()),
         app,
         worker.state,
         time::span(worker.age_ms as u64),

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::shape;
+use super::{show, traces::Request};
 use crate::{
     client::{Client, encode},
     failure::Failure,
@@ -16,16 +16,8 @@ const WIDTH: f64 = 40.0;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Trace {
-    id: String,
-    #[serde(default)]
-    app: Option<String>,
-    method: String,
-    path: String,
-    status: u16,
-    duration: f64,
-    started_at: f64,
-    #[serde(default)]
-    outcome: String,
+    #[serde(flatten)]
+    request: Request,
     #[serde(default)]
     breakdown: Breakdown,
     #[serde(default)]
@@ -62,10 +54,10 @@ struct Op {
 /// Prints it.
 pub(crate) fn run(id: &str, client: &Client, output: &Output) -> Result<(), Failure> {
     let answer = client.get(&format!("/api/_debug/traces/{}", encode(id)))?;
-    if output.is_json() {
-        return output.value(&answer);
-    }
-    let trace: Trace = shape(&answer, client)?;
+    show(&answer, client, output, |trace| print(trace, output))
+}
+
+fn print(trace: Trace, output: &Output) -> Result<(), Failure> {
     head(&trace, output)?;
     output.line("")?;
     waterfall(&trace, output)?;
@@ -79,11 +71,10 @@ pub(crate) fn run(id: &str, client: &Client, output: &Output) -> Result<(), Fail
 }
 
 fn head(trace: &Trace, output: &Output) -> Result<(), Failure> {
-    let app = trace.app.as_deref().unwrap_or("-");
-    let Trace { id, method, path, status, outcome, duration, .. } = trace;
+    let Request { id, app, method, path, status, outcome, duration, started_at } = &trace.request;
+    let app = app.as_deref().unwrap_or("-");
     output.line(&plain(&format!("{id}  {app}  {method} {path}")))?;
-    let mut parts =
-        vec![format!("{status} {outcome}"), format!("{duration:.1} ms"), time::instant(trace.started_at as u64)];
+    let mut parts = vec![format!("{status} {outcome}"), format!("{duration:.1} ms"), time::instant(*started_at as u64)];
     parts.extend(trace.cpu_ms.map(|ms| format!("CPU {ms:.1} ms")));
     parts.extend(trace.memory_peak.map(|peak| format!("memory {}", output::bytes(peak))));
     parts.extend(trace.worker_pid.map(|pid| format!("pid {pid}")));
@@ -102,10 +93,10 @@ fn waterfall(trace: &Trace, output: &Output) -> Result<(), Failure> {
         ("respond", respond),
     ];
     for (phase, ms) in phases {
-        output.line(&bar(phase, start, ms, trace.duration))?;
+        output.line(&bar(phase, start, ms, trace.request.duration))?;
         if phase == "execute" && storage > 0.0 {
             // How much of it, not when: calls and code alternate.
-            output.line(&bar("  storage", start, storage, trace.duration))?;
+            output.line(&bar("  storage", start, storage, trace.request.duration))?;
         }
         start += ms;
     }

@@ -1,9 +1,8 @@
 //! `fazt traces`: the newest finished requests, as a table.
 
 use serde::Deserialize;
-use serde_json::Value;
 
-use super::shape;
+use super::show;
 use crate::{
     args::Traces,
     client::{Client, query},
@@ -12,19 +11,20 @@ use crate::{
     time,
 };
 
+/// A request, as every answer about traces tells of it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
-    id: String,
+pub(super) struct Request {
+    pub(super) id: String,
     #[serde(default)]
-    app: Option<String>,
-    method: String,
-    path: String,
-    status: u16,
-    duration: f64,
-    started_at: f64,
+    pub(super) app: Option<String>,
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) status: u16,
+    pub(super) duration: f64,
+    pub(super) started_at: f64,
     #[serde(default)]
-    outcome: String,
+    pub(super) outcome: String,
 }
 
 /// Prints them, newest first.
@@ -36,25 +36,25 @@ pub(crate) fn run(traces: &Traces, client: &Client, output: &Output) -> Result<(
         ("minMs", slow),
         ("status", traces.status.map(|status| status.to_string())),
     ];
-    let answer: Value = client.get(&format!("/api/_debug/traces{}", query(&pairs)))?;
-    if output.is_json() {
-        return output.value(&answer);
-    }
-    let rows: Vec<Row> = shape(&answer, client)?;
-    if rows.is_empty() {
+    let answer = client.get(&format!("/api/_debug/traces{}", query(&pairs)))?;
+    show(&answer, client, output, |requests| print(requests, output))
+}
+
+fn print(requests: Vec<Request>, output: &Output) -> Result<(), Failure> {
+    if requests.is_empty() {
         output.note("no request like that is kept");
         return Ok(());
     }
-    let rows = rows.into_iter().map(|row| {
+    let rows = requests.into_iter().map(|request| {
         vec![
-            time::instant(row.started_at as u64),
-            row.id,
-            row.app.unwrap_or_else(|| "-".to_owned()),
-            row.method,
-            row.path,
-            row.status.to_string(),
-            format!("{:.1}", row.duration),
-            row.outcome,
+            time::instant(request.started_at as u64),
+            request.id,
+            request.app.unwrap_or_else(|| "-".to_owned()),
+            request.method,
+            request.path,
+            request.status.to_string(),
+            format!("{:.1}", request.duration),
+            request.outcome,
         ]
     });
     let head = ["STARTED", "REQUEST", "APP", "METHOD", "PATH", "STATUS", "MS", "OUTCOME"];

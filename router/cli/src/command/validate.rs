@@ -18,16 +18,22 @@ pub(crate) struct Checked {
     pub(crate) name: String,
     /// Its files.
     pub(crate) tree: Tree,
+    /// What is odd about its manifest. A farm says that of a deploy by itself.
+    warnings: Vec<String>,
 }
 
 /// Checks a folder and prints what it holds.
 pub(crate) fn run(folder: &Path, name: Option<&str>, output: &Output) -> Result<(), Failure> {
     let checked = check(folder, name, output)?;
-    let Checked { name, tree } = &checked;
+    let Checked { name, tree, warnings } = &checked;
+    for warning in warnings {
+        output.note(&format!("warning: {warning}"));
+    }
     if output.is_json() {
         let skipped = &tree.skipped;
         return output.value(&json!({
             "app": name, "valid": true, "files": tree.files.len(), "bytes": tree.bytes, "skipped": skipped,
+            "warnings": warnings,
         }));
     }
     output.line(&format!("{name} is valid: {} files, {}", tree.files.len(), output::bytes(tree.bytes)))
@@ -37,6 +43,7 @@ pub(crate) fn run(folder: &Path, name: Option<&str>, output: &Output) -> Result<
 pub(crate) fn check(folder: &Path, name: Option<&str>, output: &Output) -> Result<Checked, Failure> {
     let tree = tree::walk(folder)?;
     let manifest = read_manifest(&tree)?;
+    let warnings = manifest.warnings();
     let name = choose_name(folder, name, manifest)?;
     if let Some(first) = tree.skipped.first() {
         let others = match tree.skipped.len() {
@@ -45,7 +52,7 @@ pub(crate) fn check(folder: &Path, name: Option<&str>, output: &Output) -> Resul
         };
         output.note(&format!("left out, because dot-files are never served: {first}{others}"));
     }
-    Ok(Checked { name, tree })
+    Ok(Checked { name, tree, warnings })
 }
 
 fn read_manifest(tree: &Tree) -> Result<Manifest, Failure> {

@@ -131,7 +131,9 @@ const RUNTIME: &str = r#"{ "poolSize": 2, "available": 1, "inUse": 1, "totalExec
       { "id": 1, "pid": 4711, "app": "todo", "version": 2, "state": "busy", "ageMs": 1000.5, "served": 9,
         "rssBytes": 2097152, "request": "req_1", "phase": "execute", "forMs": 12.4 },
       { "id": 2, "pid": 4712, "app": null, "version": null, "state": "blank", "ageMs": 5.0, "served": 0,
-        "rssBytes": null, "request": null, "phase": null, "forMs": null } ] }"#;
+        "rssBytes": null, "request": null, "phase": null, "forMs": null },
+      { "id": null, "pid": null, "app": null, "version": null, "state": "spawning", "ageMs": 0.0, "served": 0,
+        "rssBytes": 0, "request": null, "phase": null, "forMs": 0.0 } ] }"#;
 
 #[test]
 fn the_pool_is_a_table() {
@@ -144,6 +146,7 @@ fn the_pool_is_a_table() {
     assert_eq!(words(3), "WORKER PID APP STATE AGE SERVED RSS REQUEST");
     assert_eq!(words(4), "1 4711 todo v2 busy 1s 9 2.00 MiB req_1 execute 12ms");
     assert_eq!(words(5), "2 4712 - blank 5ms 0 - -");
+    assert_eq!(words(6), "- - - spawning 0s 0 0 B -", "one that is on its way has neither number nor process");
     assert_eq!(only(&peer), asked("GET", "/api/_debug/runtime"));
     assert_eq!(read(&peer.fazt(&["--json", "status"]).stdout), read(RUNTIME));
 }

@@ -105,6 +105,54 @@ async fn a_connection_with_nothing_open_ends_at_once() {
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
+const REFUSED: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+
+/// Writes the library's refusal, and gives what the client hears.
+async fn refused(wire: &mut Wire<DuplexStream>, far: &mut DuplexStream) -> String {
+    wire.write_all(REFUSED).await.unwrap();
+    wire.flush().await.unwrap();
+    let mut heard = [0; 4096];
+    let count = far.read(&mut heard).await.unwrap();
+    String::from_utf8(heard[..count].to_vec()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_library_says_by_itself_is_said_as_a_problem() {
+    let (mut wire, mut far, _) = wire(4096);
+    let heard = refused(&mut wire, &mut far).await;
+    assert!(heard.contains("x-request-id: req_") && heard.contains("\"code\":\"invalid_request\""), "{heard}");
+    let (mut wire, mut far, session) = self::wire(4096);
+    session.begin(true);
+    session.wait();
+    wire.flush().await.unwrap();
+    let heard = refused(&mut wire, &mut far).await;
+    assert!(heard.contains("x-request-id: req_"), "after an answer that is out, too: {heard}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_answers_a_request_is_left_as_it_is() {
+    let (mut wire, mut far, session) = wire(4096);
+    session.begin(true);
+    assert_eq!(refused(&mut wire, &mut far).await.as_bytes(), REFUSED);
+    session.begin(true);
+    session.wait();
+    assert_eq!(refused(&mut wire, &mut far).await.as_bytes(), REFUSED, "no byte of this answer is out yet");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_problem_goes_out_whole_however_little_is_taken_at_a_time() {
+    let (mut wire, mut far, _) = wire(8);
+    let hearing = tokio::spawn(async move {
+        let mut heard = String::new();
+        far.read_to_string(&mut heard).await.unwrap();
+        heard
+    });
+    wire.write_all(REFUSED).await.unwrap();
+    wire.flush().await.unwrap();
+    drop(wire);
+    assert!(hearing.await.unwrap().ends_with('}'));
+}
+
 #[derive(Default)]
 struct Woken(std::sync::atomic::AtomicBool);
 

@@ -70,7 +70,8 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         while let Some(blank) = self.find(Seated::Blank, 0) {
             let capped = self.at_cap();
             let below = |app: AppKey| !capped.contains(&app.app);
-            let Some((app, waiter)) = self.queues.pop_next(below) else { return };
+            let home = self.seats.get(&blank).map_or(0, |seat| seat.home);
+            let Some((app, waiter)) = self.queues.pop_next(home, below) else { return };
             let Some(taken) = self.seat(blank, app, now) else { return };
             orders.hand.push((waiter, taken));
         }

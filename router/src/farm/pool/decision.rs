@@ -43,8 +43,8 @@ pub struct Taken<D> {
 /// What comes of asking for a worker.
 #[derive(Debug)]
 pub enum Claim<D, W> {
-    /// Here it is.
-    Taken(Taken<D>),
+    /// Here it is; nobody waits.
+    Taken(Taken<D>, W),
     /// Queued; the waiter will be told.
     Queued,
     /// The app's queue is full.

@@ -9,6 +9,11 @@ impl Waiter for u32 {
     fn is_gone(&self) -> bool {
         *self == 0
     }
+
+    /// And who is called a hundred or more waits on runtime 1.
+    fn home(&self) -> usize {
+        usize::from(*self >= 100)
+    }
 }
 
 const A: AppKey = AppKey { app: 1, version: 1 };
@@ -24,9 +29,9 @@ fn pool(workers: usize, app_max: usize) -> TestPool {
     pool
 }
 
-fn claim(pool: &mut TestPool, app: AppKey, home: usize, waiter: u32) -> Option<u64> {
-    match pool.claim(app, home, || waiter, Instant::now()).0 {
-        Claim::Taken(taken) => Some(taken.worker),
+fn claim(pool: &mut TestPool, app: AppKey, waiter: u32) -> Option<u64> {
+    match pool.claim(app, waiter, Instant::now()).0 {
+        Claim::Taken(taken, _) => Some(taken.worker),
         _ => None,
     }
 }
@@ -42,33 +47,33 @@ fn handed(orders: &Orders<&'static str, u32>) -> Vec<(u32, u64)> {
 #[test]
 fn the_worker_used_last_is_taken_and_the_callers_runtime_first() {
     let mut pool = pool(4, 4);
-    let (first, second) = (claim(&mut pool, A, 0, 1).unwrap(), claim(&mut pool, A, 0, 2).unwrap());
+    let (first, second) = (claim(&mut pool, A, 1).unwrap(), claim(&mut pool, A, 2).unwrap());
     pool.rest(first, Instant::now());
     pool.rest(second, Instant::now());
-    assert_eq!(claim(&mut pool, A, 0, 3), Some(second), "both are of runtime 0");
-    assert_eq!(claim(&mut pool, A, 1, 4), Some(first), "another runtime's idle worker beats a blank");
+    assert_eq!(claim(&mut pool, A, 3), Some(second), "both are of runtime 0");
+    assert_eq!(claim(&mut pool, A, 104), Some(first), "another runtime's idle worker beats a blank");
 }
 
 #[test]
 fn a_worker_never_changes_its_app() {
     let mut pool = pool(2, 2);
-    let a = claim(&mut pool, A, 0, 1).unwrap();
-    let b = claim(&mut pool, B, 0, 2).unwrap();
+    let a = claim(&mut pool, A, 1).unwrap();
+    let b = claim(&mut pool, B, 2).unwrap();
     assert_ne!(a, b);
     pool.rest(a, Instant::now());
     pool.rest(b, Instant::now());
-    assert_eq!(claim(&mut pool, A, 0, 3), Some(a));
-    assert_eq!(claim(&mut pool, B, 0, 4), Some(b));
+    assert_eq!(claim(&mut pool, A, 3), Some(a));
+    assert_eq!(claim(&mut pool, B, 4), Some(b));
 }
 
 #[test]
 fn another_apps_idle_worker_is_retired_and_its_successor_goes_to_the_waiter() {
     let mut pool = pool(2, 2);
-    let a = claim(&mut pool, A, 0, 1).unwrap();
-    let b = claim(&mut pool, B, 0, 2).unwrap();
+    let a = claim(&mut pool, A, 1).unwrap();
+    let b = claim(&mut pool, B, 2).unwrap();
     pool.rest(b, Instant::now());
     pool.rest(a, Instant::now());
-    let (claimed, orders) = pool.claim(C, 0, || 3, Instant::now());
+    let (claimed, orders) = pool.claim(C, 3, Instant::now());
     assert!(matches!(claimed, Claim::Queued));
     assert_eq!(retired(&orders), [b], "b was used less recently");
     assert_eq!(orders.births, 1);
@@ -79,10 +84,10 @@ fn another_apps_idle_worker_is_retired_and_its_successor_goes_to_the_waiter() {
 #[test]
 fn one_app_never_holds_more_than_its_cap() {
     let mut pool = pool(3, 2);
-    assert!(claim(&mut pool, A, 0, 1).is_some());
-    let second = claim(&mut pool, A, 0, 2).unwrap();
-    assert_eq!(claim(&mut pool, A, 0, 3), None);
-    assert!(claim(&mut pool, B, 0, 4).is_some(), "the third is for somebody else");
+    assert!(claim(&mut pool, A, 1).is_some());
+    let second = claim(&mut pool, A, 2).unwrap();
+    assert_eq!(claim(&mut pool, A, 3), None);
+    assert!(claim(&mut pool, B, 4).is_some(), "the third is for somebody else");
     let orders = pool.rest(second, Instant::now());
     assert_eq!(handed(&orders), [(3, second)]);
 }
@@ -90,11 +95,11 @@ fn one_app_never_holds_more_than_its_cap() {
 #[test]
 fn a_full_queue_refuses_and_who_gave_up_makes_room() {
     let mut pool = pool(1, 1);
-    let only = claim(&mut pool, A, 0, 1).unwrap();
-    assert_eq!(claim(&mut pool, A, 0, 2), None);
-    assert_eq!(claim(&mut pool, A, 0, 0), None);
-    assert!(matches!(pool.claim(A, 0, || 4, Instant::now()).0, Claim::Queued), "0 has given up");
-    assert!(matches!(pool.claim(A, 0, || 5, Instant::now()).0, Claim::Full(5)));
+    let only = claim(&mut pool, A, 1).unwrap();
+    assert_eq!(claim(&mut pool, A, 2), None);
+    assert_eq!(claim(&mut pool, A, 0), None);
+    assert!(matches!(pool.claim(A, 4, Instant::now()).0, Claim::Queued), "0 has given up");
+    assert!(matches!(pool.claim(A, 5, Instant::now()).0, Claim::Full(5)));
     assert_eq!(handed(&pool.rest(only, Instant::now())), [(2, only)]);
     assert_eq!(handed(&pool.rest(only, Instant::now())), [(4, only)]);
 }
@@ -102,10 +107,10 @@ fn a_full_queue_refuses_and_who_gave_up_makes_room() {
 #[test]
 fn who_holds_most_gives_up_a_worker_to_who_holds_none() {
     let mut pool = pool(2, 2);
-    let first = claim(&mut pool, A, 0, 1).unwrap();
-    let second = claim(&mut pool, A, 0, 2).unwrap();
-    assert_eq!(claim(&mut pool, A, 0, 3), None);
-    assert_eq!(claim(&mut pool, B, 0, 4), None);
+    let first = claim(&mut pool, A, 1).unwrap();
+    let second = claim(&mut pool, A, 2).unwrap();
+    assert_eq!(claim(&mut pool, A, 3), None);
+    assert_eq!(claim(&mut pool, B, 4), None);
     let orders = pool.rest(first, Instant::now());
     assert_eq!((retired(&orders), orders.births), (vec![first], 1));
     assert_eq!(handed(&pool.join(8, 0, "door", Instant::now())), [(3, 8)], "turns: a waited first");
@@ -130,8 +135,8 @@ fn a_death_orders_a_birth_and_the_dying_count() {
 #[test]
 fn a_forgotten_version_ends_after_its_request() {
     let mut pool = pool(3, 3);
-    let busy = claim(&mut pool, A, 0, 1).unwrap();
-    let idle = claim(&mut pool, A, 0, 2).unwrap();
+    let busy = claim(&mut pool, A, 1).unwrap();
+    let idle = claim(&mut pool, A, 2).unwrap();
     pool.rest(idle, Instant::now());
     assert_eq!(retired(&pool.forget(A.app, Some(2))), [idle]);
     assert_eq!(retired(&pool.rest(busy, Instant::now())), [busy]);
@@ -141,8 +146,8 @@ fn a_forgotten_version_ends_after_its_request() {
 fn one_blank_is_kept_ahead_of_need() {
     let mut pool = pool(2, 2);
     let now = Instant::now();
-    let a = claim(&mut pool, A, 0, 1).unwrap();
-    let b = claim(&mut pool, B, 0, 2).unwrap();
+    let a = claim(&mut pool, A, 1).unwrap();
+    let b = claim(&mut pool, B, 2).unwrap();
     pool.rest(a, now);
     pool.rest(b, now);
     assert!(pool.tend(now).retire.is_empty(), "not idle for long");
@@ -154,7 +159,27 @@ fn one_blank_is_kept_ahead_of_need() {
 #[test]
 fn a_worker_that_could_not_be_bound_serves_whoever_waits() {
     let mut pool = pool(1, 1);
-    let only = claim(&mut pool, A, 0, 1).unwrap();
-    assert_eq!(claim(&mut pool, B, 0, 2), None);
+    let only = claim(&mut pool, A, 1).unwrap();
+    assert_eq!(claim(&mut pool, B, 2), None);
     assert_eq!(handed(&pool.unbind(only, Instant::now())), [(2, only)]);
+}
+
+#[test]
+fn who_waits_near_a_worker_may_go_first_but_nobody_is_passed_over_for_long() {
+    let mut pool = Pool::new(Size { workers: 1, app_max: 1, queue_depth: 32 });
+    assert_eq!(pool.lacking(), 1);
+    pool.join(7, 0, "door", Instant::now());
+    assert_eq!(claim(&mut pool, A, 1), Some(7));
+    // The first waits on the other runtime, all others on the worker's own.
+    assert_eq!(claim(&mut pool, A, 100), None);
+    for near in 2..12 {
+        assert_eq!(claim(&mut pool, A, near), None);
+    }
+    let served: Vec<u32> = (0..11)
+        .map(|_| match handed(&pool.rest(7, Instant::now())).as_slice() {
+            [(waiter, 7)] => *waiter,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(served, [2, 3, 4, 5, 100, 6, 7, 8, 9, 10, 11]);
 }

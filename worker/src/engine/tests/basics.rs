@@ -138,6 +138,38 @@ fn the_request_is_what_the_contract_says() {
 }
 
 #[test]
+fn the_request_s_parts_are_like_any_other_properties() {
+    let rows = [
+        (
+            "Object.keys(request).join()",
+            "id,method,path,url,host,ip,query,queryAll,headers,cookies,body,files,params,user",
+        ),
+        ("JSON.stringify({ ...request }.query)", "{\"a\":\"1\",\"b\":\"é\"}"),
+        ("JSON.stringify(JSON.parse(JSON.stringify(request)).queryAll)", "{\"a\":[\"1\",\"2\"],\"b\":[\"é\"]}"),
+        ("`${request.query === request.query} ${request.headers === request.headers}`", "true true"),
+        ("request.query.a = 'mine'; request.query.a", "mine"),
+        ("request.headers = { mine: 1 }; JSON.stringify(request.headers)", "{\"mine\":1}"),
+        ("delete request.cookies; `${'cookies' in request}`", "false"),
+        ("request.user = { id: 7 }; JSON.stringify(request.user)", "{\"id\":7}"),
+        ("const given = request; request = null; given.path", "/api/x"),
+    ];
+    for (script, expected) in rows {
+        assert_eq!(text_of(script), expected, "{script}");
+    }
+    let mut bench = Bench::new("console.log(request)");
+    bench.answer();
+    let shown = bench.probe.text().concat();
+    assert!(shown.contains("method: 'GET'") && shown.contains("query: { a: '1', b: 'é' }"), "{shown}");
+    assert!(!shown.contains("Getter"), "{shown}");
+}
+
+#[test]
+fn a_handler_is_handed_the_request_whatever_became_of_the_global() {
+    let script = "request = null; module.exports = (request) => request.path";
+    assert_eq!(text_of(script), "/api/x");
+}
+
+#[test]
 fn bodies_are_parsed_by_their_type() {
     let script = "({ text: `${typeof request.body} ${JSON.stringify(request.body)} ${request.text}` })";
     let cases: [(&str, &str, &str); 6] = [

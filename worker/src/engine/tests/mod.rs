@@ -8,7 +8,11 @@ mod require;
 mod storage;
 mod sweep;
 
-use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use fazt_protocol::{
     board::Phase,
@@ -119,7 +123,7 @@ impl Bench {
     }
 
     pub(super) fn serve(&mut self) -> Finished {
-        let work = Work::Request(Box::new(self.request.clone()));
+        let work = Work::Request(Arc::new(self.request.clone()));
         let job = Job { id: "req_test", work: &work, body: &self.body, run: self.run };
         self.engine.serve(&job, &mut self.probe)
     }

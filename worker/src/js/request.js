@@ -1,0 +1,59 @@
+// The request object. It lies in the heap as every request finds it, and each part is made when it is first asked for: most
+// handlers look at two or three of a dozen. To an app they are properties like any other.
+(function (host, internal) {
+  'use strict';
+  const { bodyText, requestText, requestQuery, requestQueryAll, requestHeaders, requestCookies } = host;
+  const { defineProperty } = Object;
+  const { add, has } = Set.prototype;
+  const { apply } = Reflect;
+  const TEXTS = ['id', 'method', 'path', 'url', 'host', 'ip'];
+  const UNMADE = Object.freeze(Object.create(null));
+  const made = [];
+  const getters = new Set();
+
+  class Request {
+    get text() {
+      return bodyText();
+    }
+  }
+  const request = { __proto__: Request.prototype };
+
+  function lazy(name, make) {
+    const at = made.length;
+    made[at] = UNMADE;
+    const get = () => {
+      if (made[at] === UNMADE) made[at] = make();
+      return made[at];
+    };
+    const set = (value) => { made[at] = value; };
+    apply(add, getters, [get]);
+    defineProperty(request, name, { get, set, enumerable: true, configurable: true });
+  }
+
+  const plain = (name, value) =>
+    defineProperty(request, name, { value, writable: true, enumerable: true, configurable: true });
+
+  TEXTS.forEach((name, at) => lazy(name, () => requestText(at)));
+  lazy('query', requestQuery);
+  lazy('queryAll', requestQueryAll);
+  lazy('headers', requestHeaders);
+  lazy('cookies', requestCookies);
+  plain('body', undefined);
+  plain('files', {});
+  plain('params', {});
+  plain('user', undefined);
+  internal.global('request', request);
+
+  // For a heap that is used again, which only measurements do.
+  internal.forgetRequest = () => {
+    for (let at = 0; at < made.length; at += 1) made[at] = UNMADE;
+  };
+
+  // The body is read before anything of the app runs, for it may be wrong.
+  internal.carry = (body, files) => {
+    plain('body', body);
+    if (files !== undefined) plain('files', files);
+  };
+  internal.request = request;
+  internal.isLazy = (getter) => apply(has, getters, [getter]);
+})
