@@ -86,17 +86,12 @@ pub fn send(
     Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags)?)
 }
 
-/// Appends what the socket has to `bytes`, and the descriptors that came with it to `descriptors`. Returns how many
+/// Appends what the socket has to `bytes`, without waiting, and the descriptors that came with it to `descriptors`. Returns how many
 /// bytes came; zero is the end.
 ///
 /// # Errors
-/// What recvmsg(2) says, or `InvalidData` where a peer sends more descriptors than anybody waits for.
-pub fn receive(
-    socket: BorrowedFd<'_>,
-    bytes: &mut Vec<u8>,
-    descriptors: &mut VecDeque<OwnedFd>,
-    waiting: Waiting,
-) -> io::Result<usize> {
+/// What recvmsg(2) says (`WouldBlock` where there is nothing), or `InvalidData` where a peer sends more descriptors than anybody waits for.
+pub fn receive(socket: BorrowedFd<'_>, bytes: &mut Vec<u8>, descriptors: &mut VecDeque<OwnedFd>) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_A_MESSAGE))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let before = bytes.len();
@@ -104,10 +99,7 @@ pub fn receive(
     let room = if before == 0 { FIRST_READ_BYTES } else { READ_BYTES };
     bytes.resize(before.saturating_add(room), 0);
     let room = bytes.get_mut(before..).unwrap_or_default();
-    let flags = match waiting {
-        Waiting::Allowed => RecvFlags::CMSG_CLOEXEC,
-        Waiting::Never => RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT,
-    };
+    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
     let received = recvmsg(socket, &mut [IoSliceMut::new(room)], &mut control, flags);
     bytes.truncate(before.saturating_add(received.as_ref().map_or(0, |message| message.bytes)));
     let received = received?;
@@ -127,7 +119,7 @@ pub fn receive(
     Ok(received.bytes)
 }
 
-/// As [`receive`], without waiting, from a peer that has no descriptors to give: what it sends of them is closed by the kernel.
+/// As [`receive`], from a peer that has no descriptors to give: what it sends of them is closed by the kernel.
 ///
 /// # Errors
 /// What recv(2) says; `WouldBlock` where there is nothing.
@@ -161,7 +153,7 @@ mod tests {
         let (gift, kept) = pair().unwrap();
         assert_eq!(send(here.as_fd(), b"take", &[gift.as_fd()], Waiting::Never).unwrap(), 4);
         let (mut bytes, mut descriptors) = (Vec::new(), VecDeque::new());
-        assert_eq!(receive(there.as_fd(), &mut bytes, &mut descriptors, Waiting::Never).unwrap(), 4);
+        assert_eq!(receive(there.as_fd(), &mut bytes, &mut descriptors).unwrap(), 4);
         assert_eq!((bytes.as_slice(), descriptors.len()), (b"take".as_slice(), 1));
         drop(gift);
         let came = descriptors.pop_front().unwrap();

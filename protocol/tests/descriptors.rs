@@ -178,7 +178,7 @@ fn received_descriptors_are_closed_on_exec() {
     let (ours, theirs) = fd::pair().unwrap();
     flood(&theirs, b"take", 1);
     let (mut bytes, mut came) = (Vec::new(), VecDeque::new());
-    fd::receive(ours.as_fd(), &mut bytes, &mut came, Waiting::Allowed).unwrap();
+    fd::receive(ours.as_fd(), &mut bytes, &mut came).unwrap();
     let flags = rustix::io::fcntl_getfd(came.front().unwrap()).unwrap();
     assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
 }

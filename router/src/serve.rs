@@ -84,7 +84,12 @@ async fn start_and_run(config: Config) -> Result<(), String> {
     let telemetry = telemetry::start(&config.telemetry).map_err(|error| format!("failed to start logging: {error}"))?;
     let mut signals = Signals::hear().map_err(|error| format!("failed to hear signals: {error}"))?;
     let listeners = Listeners::bind(&config.edge).map_err(|error| error.to_string())?;
-    let running = start(config, &listeners).await?;
+    let running = tokio::select! {
+        biased;
+        running = start(config, &listeners) => running?,
+        // Nobody was let in yet; what was started ends with this process.
+        () = signals.close() => return Ok(()),
+    };
     if running.house.config.telemetry.debug {
         tokio::spawn(dump::beat(Arc::clone(&running.house)));
     }

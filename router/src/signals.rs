@@ -36,6 +36,11 @@ impl Signals {
         })
     }
 
+    /// The wish to close, whatever else is wished before.
+    pub async fn close(&mut self) {
+        while self.next().await != Wish::Close {}
+    }
+
     /// The next one.
     pub async fn next(&mut self) -> Wish {
         tokio::select! {

@@ -11,23 +11,31 @@ const find = (id) => document.getElementById(id)
 const list = find('tasks')
 const input = find('text')
 
+// The list that is shown. A task names its own: one that is not saved waits here while another list is shown.
+let here = session()
 let tasks = []
 // Whether the server has given the list, and else why not.
 let loaded = false
 let missing = ''
+// Loads are numbered: only what the newest says is shown.
+let loads = 0
+let loading = false
 let filter = 'all'
 let added = 0
 // Tasks that the server does not know yet have names of their own.
 let drafts = 0
 
+// A task that is not shown for a while keeps its element, and with it what is being typed there.
+const elements = new Map()
+
 // Whether the server is being asked to keep it.
 const isOnItsWay = (task) => Boolean(task.draft && !task.unsaved)
 
-const shown = () => tasks.filter((task) => filter === 'all' || task.done === (filter === 'done'))
+const mine = () => tasks.filter((task) => task.session === here)
+const shown = () => mine().filter((task) => filter === 'all' || task.done === (filter === 'done'))
 
 function draw() {
-  const known = new Map([...list.children].map((item) => [item.dataset.id, item]))
-  const items = shown().map((task) => paint(known.get(task.id) || make(task.id), task))
+  const items = shown().map((task) => paint(elements.get(task.id) || make(task.id), task))
   // Elements that stay in place keep their focus.
   const current = [...list.children]
   if (items.length !== current.length || items.some((item, index) => item !== current[index])) {
@@ -41,13 +49,14 @@ function draw() {
 }
 
 function drawAround(items) {
-  const done = tasks.filter((task) => task.done).length
-  const open = tasks.length - done
-  const percent = tasks.length ? Math.round((done / tasks.length) * 100) : 0
+  const all = mine()
+  const done = all.filter((task) => task.done).length
+  const open = all.length - done
+  const percent = all.length ? Math.round((done / all.length) * 100) : 0
   find('ring-value').style.strokeDasharray = percent + ' 100'
   find('ring').classList.toggle('begun', percent > 0)
   find('ring-text').textContent = percent + '%'
-  find('ring').setAttribute('aria-label', done + ' of ' + tasks.length + ' done')
+  find('ring').setAttribute('aria-label', done + ' of ' + all.length + ' done')
   find('count').textContent = open + ' open'
   find('stats').textContent = added ? added + (added === 1 ? ' task' : ' tasks') + ' added so far' : ''
   const words = { all: 'Nothing here yet. Write down one thing.', open: 'All done. Enjoy it.', done: 'Nothing done yet.' }
@@ -58,6 +67,7 @@ function drawAround(items) {
 function make(id) {
   const item = find('task').content.firstElementChild.cloneNode(true)
   item.dataset.id = id
+  elements.set(id, item)
   item.querySelector('.tick').addEventListener('click', () => toggle(item.dataset.id))
   item.querySelector('.again').addEventListener('click', () => {
     // The button is about to go, and the focus with it.
@@ -90,7 +100,7 @@ function paint(item, task) {
 }
 
 function add(text) {
-  const draft = { id: 'draft-' + ++drafts, text, done: false, draft: true }
+  const draft = { id: 'draft-' + ++drafts, session: here, text, done: false, draft: true }
   tasks = [draft, ...tasks]
   save(draft)
 }
@@ -100,14 +110,16 @@ async function save(draft) {
   draft.unsaved = false
   draw()
   try {
-    const task = await api.add(session(), draft.text)
-    const item = list.querySelector('[data-id="' + draft.id + '"]')
+    const task = await api.add(draft.session, draft.text)
+    const item = elements.get(draft.id)
     if (item) {
       item.dataset.id = task.id
+      elements.delete(draft.id)
+      elements.set(task.id, item)
     }
     // A list that was loaded in between may have it already.
     tasks = tasks.filter((other) => other.id !== task.id).map((other) => (other === draft ? task : other))
-    added += 1
+    added += draft.session === here ? 1 : 0
     answered()
     if (draft.done) {
       change(task.id, { done: true })
@@ -169,10 +181,17 @@ async function remove(item) {
   }
   try {
     await api.remove(id)
+    // A list that was loaded in between may have it still.
+    tasks = tasks.filter((other) => other.id !== id)
+    elements.delete(id)
+    draw()
     answered()
   } catch (error) {
-    const index = before.indexOf(task)
-    tasks = [...tasks.slice(0, index), task, ...tasks.slice(index)]
+    // Or again.
+    if (!tasks.some((other) => other.id === id)) {
+      const index = before.indexOf(task)
+      tasks = [...tasks.slice(0, index), task, ...tasks.slice(index)]
+    }
     draw()
     say(quote(task.text) + ' is not removed. ' + error.message)
   }
@@ -182,7 +201,14 @@ async function remove(item) {
 function rename(item, typed) {
   const task = tasks.find((other) => other.id === item.dataset.id)
   const text = item.querySelector('.text')
-  if (!task || isOnItsWay(task) || text.hidden) {
+  if (!task || isOnItsWay(task)) {
+    return
+  }
+  if (text.hidden) {
+    // What was refused may still wait in its field.
+    if (typed === undefined) {
+      item.querySelector('.edit').focus()
+    }
     return
   }
   const edit = document.createElement('input')
@@ -192,8 +218,8 @@ function rename(item, typed) {
   edit.setAttribute('aria-describedby', 'problem')
   text.hidden = true
   text.after(edit)
-  // Whoever has moved on while the server thought is not called back.
-  if (typed === undefined || [item, document.body].includes(document.activeElement)) {
+  // Whoever has moved on is not called back: a key leaves the focus on the task, everything else takes it elsewhere.
+  if (typed === undefined || document.activeElement === item) {
     edit.focus()
     edit.select()
   }
@@ -252,10 +278,11 @@ function say(words) {
   find('problem').textContent = words
 }
 
-// The server is there: what was said before is over, and a list that did not come is asked for again.
+// The server is there: what was said before is over. A list that did not come is asked for again, and so is one that is
+// still to come: it may be from before the change.
 function answered() {
   say('')
-  if (missing) {
+  if (missing || loading) {
     load()
   }
 }
@@ -320,16 +347,24 @@ function press(event) {
 }
 
 async function load() {
+  const number = ++loads
+  loading = true
   try {
-    const [mine, stats] = await Promise.all([api.list(session()), api.stats(session())])
-    const drafted = tasks.filter((task) => task.draft)
-    tasks = [...drafted, ...mine]
+    const [saved, stats] = await Promise.all([api.list(here), api.stats(here)])
+    if (number !== loads) {
+      return
+    }
+    tasks = [...tasks.filter((task) => task.draft || task.session !== here), ...saved]
     added = stats.added
     loaded = true
     missing = ''
   } catch (error) {
+    if (number !== loads) {
+      return
+    }
     missing = 'The list could not be loaded. ' + error.message
   }
+  loading = false
   draw()
 }
 
@@ -360,9 +395,11 @@ find('filters').addEventListener('click', (event) => {
 find('again').addEventListener('click', load)
 document.addEventListener('keydown', press)
 window.addEventListener('hashchange', () => {
-  tasks = []
+  here = session()
   loaded = false
   missing = ''
+  added = 0
+  draw()
   load()
 })
 // The browser asks whether to leave while something is not saved.

@@ -183,7 +183,7 @@ impl<In: Message> Reader<In> {
             // What the closure says tells tokio whether the socket may have more.
             let _more = ready.try_io(|socket| {
                 came = match descriptors.as_mut() {
-                    Some(descriptors) => fd::receive(socket.as_fd(), space, descriptors, Waiting::Never),
+                    Some(descriptors) => fd::receive(socket.as_fd(), space, descriptors),
                     None => fd::receive_bytes(socket, space),
                 };
                 match &came {
@@ -215,7 +215,7 @@ impl<Out: Message> Writer<Out> {
     /// Sends all that is queued.
     ///
     /// # Errors
-    /// [`PipeError::Socket`] where the peer is gone.
+    /// [`PipeError::Socket`] where the peer is gone, or no descriptor is left to wait for room with; the conversation is over.
     pub async fn flush(&mut self) -> Result<(), PipeError> {
         self.write_out(&[]).await
     }
@@ -240,6 +240,15 @@ impl<Out: Message> Writer<Out> {
     }
 
     async fn write_out(&mut self, descriptors: &[BorrowedFd<'_>]) -> Result<(), PipeError> {
+        let written = self.write_whole(descriptors).await;
+        if written.is_err() {
+            // Half a frame may be out. Both readers see the end, ours too, and whoever restarts the peer learns of it.
+            let _gone = rustix::net::shutdown(&*self.socket, rustix::net::Shutdown::Both);
+        }
+        written
+    }
+
+    async fn write_whole(&mut self, descriptors: &[BorrowedFd<'_>]) -> Result<(), PipeError> {
         let mut with = descriptors;
         let mut sent = 0;
         while let Some(rest) = self.outbox.get(sent..).filter(|rest| !rest.is_empty()) {

@@ -94,7 +94,7 @@ impl<In: Message, Out: Message> Pipe<In, Out> {
             let partial = self.inbox.is_partial();
             // What is awaited is rarely there already, so waiting comes first and saves a read in vain.
             self.wait(PollFlags::IN, deadline, In::NAME)?;
-            match fd::receive(self.socket.as_fd(), self.inbox.space(), &mut self.descriptors, Waiting::Never) {
+            match fd::receive(self.socket.as_fd(), self.inbox.space(), &mut self.descriptors) {
                 Ok(0) if partial => return Err(PipeError::Cut(In::NAME)),
                 Ok(0) => return Err(PipeError::Closed(In::NAME)),
                 Ok(_) => {}

@@ -3,10 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{
-            AtomicBool, AtomicU64,
-            Ordering::{AcqRel, Acquire, Relaxed},
-        },
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Instant,
 };
@@ -29,22 +26,29 @@ pub enum Order {
     Retire,
 }
 
-/// One request on its way to a keeper, or waiting for one.
+/// One request on its way to a keeper.
 #[derive(Debug)]
 pub struct Errand {
     /// The request.
     pub job: Box<Job>,
-    /// The runtime that its caller waits on.
-    pub home: usize,
     /// Where to say what became of it.
     pub answer: oneshot::Sender<Verdict>,
-    /// Whether it may still be begun.
-    pub patience: Patience,
 }
 
-/// A wait that ends once: with a worker, or with the caller's patience.
-#[derive(Debug, Clone, Default)]
-pub struct Patience(Arc<AtomicBool>);
+/// A request that waits for a worker. Whoever takes it out has it: the keeper that begins, or the caller that gives up.
+#[derive(Debug, Clone)]
+pub struct Waiting(Arc<Slot>);
+
+/// A caller's hold on its request: dropped, it takes the request out of the queue.
+#[derive(Debug)]
+pub struct Stub(Waiting);
+
+#[derive(Debug)]
+struct Slot {
+    /// The runtime that the caller waits on.
+    home: usize,
+    errand: Mutex<Option<Box<Errand>>>,
+}
 
 /// What a keeper says of an errand.
 #[derive(Debug)]
@@ -83,14 +87,6 @@ impl DoorPlate {
 }
 
 impl Errand {
-    /// One request, and where its caller will hear of it.
-    #[must_use]
-    pub fn new(job: Box<Job>, home: usize) -> (Box<Self>, oneshot::Receiver<Verdict>, Patience) {
-        let (answer, verdict) = oneshot::channel();
-        let patience = Patience::default();
-        (Box::new(Self { job, home, answer, patience: patience.clone() }), verdict, patience)
-    }
-
     /// Gives the request back: it was never begun.
     pub fn hand_back(self) {
         // A caller that went away wants no other worker either.
@@ -98,20 +94,45 @@ impl Errand {
     }
 }
 
-impl Patience {
-    /// Ends the wait. Whether it had not ended before: a worker begins, or the caller gives up, never both.
+impl Waiting {
+    /// A request that waits, its caller's hold on it, and where the caller will hear of it.
     #[must_use]
-    pub fn end(&self) -> bool {
-        !self.0.swap(true, AcqRel)
+    pub fn new(job: Box<Job>, home: usize) -> (Self, Stub, oneshot::Receiver<Verdict>) {
+        let (answer, verdict) = oneshot::channel();
+        let errand = Mutex::new(Some(Box::new(Errand { job, answer })));
+        let waiting = Self(Arc::new(Slot { home, errand }));
+        let stub = Stub(waiting.clone());
+        (waiting, stub, verdict)
+    }
+
+    /// Takes the request out, once.
+    #[must_use]
+    pub fn take(&self) -> Option<Box<Errand>> {
+        self.0.errand.lock().take()
     }
 }
 
-impl Waiter for Box<Errand> {
+impl Stub {
+    /// The caller waits no longer. Whether it was in time; else a worker has begun.
+    #[must_use]
+    pub fn give_up(&self) -> bool {
+        self.0.take().is_some()
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        // Its body is gone with it, however long its empty place stays in the queue.
+        drop(self.0.take());
+    }
+}
+
+impl Waiter for Waiting {
     fn is_gone(&self) -> bool {
-        self.answer.is_closed() || self.patience.0.load(Acquire)
+        self.0.errand.lock().is_none()
     }
 
     fn home(&self) -> usize {
-        self.home
+        self.0.home
     }
 }

@@ -27,7 +27,7 @@ use crate::fault::{Code, Fault};
 impl Keeper {
     /// Serves one errand, to the end of the call or of the worker.
     pub(super) async fn answer(&mut self, errand: Errand) -> Fate {
-        let Errand { job, answer, .. } = errand;
+        let Errand { job, answer } = errand;
         let timing = Timing { pid: Some(self.life.pid), ..Timing::queued(job.arrived) };
         let began = Instant::now();
         let mut exchange = Exchange {

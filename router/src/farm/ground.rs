@@ -20,7 +20,7 @@ use super::{
     birth::Births,
     config::Config,
     counts::Counts,
-    door::{Door, Errand, Order},
+    door::{Door, Order, Waiting},
     logs::Logs,
     pool::{AppKey, Claim, Orders, Pool, Size, Taken},
     throttle::Throttle,
@@ -50,7 +50,7 @@ pub struct Ground {
     pub logs: Logs,
     /// The layers of the jail that every worker has to be in, a bit each.
     pub layers: u32,
-    pub(super) pool: Mutex<Pool<Door, Box<Errand>>>,
+    pub(super) pool: Mutex<Pool<Door, Waiting>>,
     pub(super) births: Births,
     pub(super) homes: Vec<Handle>,
     pub(super) next_home: AtomicUsize,
@@ -101,7 +101,7 @@ pub enum Asked {
     /// It waits for one.
     Queued,
     /// Too many wait.
-    Full(Box<Errand>),
+    Full,
 }
 
 impl Ground {
@@ -153,16 +153,16 @@ impl Ground {
     }
 
     /// Asks for a worker.
-    pub fn claim(&self, app: AppKey, errand: Box<Errand>) -> Asked {
-        let (claim, orders) = self.pool.lock().claim(app, errand, Instant::now());
+    pub fn claim(&self, app: AppKey, waiting: Waiting) -> Asked {
+        let (claim, orders) = self.pool.lock().claim(app, waiting, Instant::now());
         self.follow(orders);
         match claim {
-            Claim::Taken(taken, errand) => {
-                self.hand(&taken, errand);
+            Claim::Taken(taken, waiting) => {
+                self.hand(&taken, &waiting);
                 Asked::Taken
             }
             Claim::Queued => Asked::Queued,
-            Claim::Full(errand) => Asked::Full(errand),
+            Claim::Full(_) => Asked::Full,
         }
     }
 
@@ -186,13 +186,13 @@ impl Ground {
         self.follow(orders);
     }
 
-    /// Sends an errand to the keeper of the worker that was taken for it.
-    fn hand(&self, taken: &Taken<Door>, errand: Box<Errand>) {
-        if !errand.patience.end() {
+    /// Sends a request to the keeper of the worker that was taken for it.
+    fn hand(&self, taken: &Taken<Door>, waiting: &Waiting) {
+        let Some(errand) = waiting.take() else {
             // Its caller has given up just now.
             let orders = self.pool.lock().release(taken.worker, Instant::now());
             return self.follow(orders);
-        }
+        };
         // A keeper that is gone frees the worker's place by itself.
         if let Err(TrySendError::Closed(Order::Serve(errand)) | TrySendError::Full(Order::Serve(errand))) =
             taken.door.orders.try_send(Order::Serve(errand))
@@ -237,13 +237,13 @@ impl Ground {
         self.apps.lock().forgive(&app);
     }
 
-    fn follow(&self, orders: Orders<Door, Box<Errand>>) {
+    fn follow(&self, orders: Orders<Door, Waiting>) {
         for taken in orders.retire {
             // A keeper that is gone needs no order to end.
             let _gone = taken.door.orders.try_send(Order::Retire);
         }
-        for (errand, taken) in orders.hand {
-            self.hand(&taken, errand);
+        for (waiting, taken) in orders.hand {
+            self.hand(&taken, &waiting);
         }
         self.order_births(orders.births, true);
     }

@@ -79,14 +79,6 @@ pub struct Timing {
     pub later: Option<oneshot::Receiver<Box<Done>>>,
 }
 
-impl Finished {
-    /// A request that no worker began.
-    #[must_use]
-    pub fn unserved(job: &Job, fault: Fault) -> Self {
-        Self { reply: Err(fault), timing: Timing::queued(job.arrived) }
-    }
-}
-
 impl Timing {
     /// All that was spent so far was waiting.
     #[must_use]

@@ -88,7 +88,7 @@ impl Keeper {
         }
         self.ground.join(self.life.worker, self.home, &self.door);
         let death = self.keep().await;
-        self.hand_back();
+        self.hand_back().await;
         tracing::debug!(worker = self.life.pid, served = self.door.served.load(Relaxed), "worker {}", death.word());
         if matches!(death, Death::Crashed | Death::Breach) {
             count(&self.ground.counts.crashes);
@@ -98,9 +98,10 @@ impl Keeper {
     }
 
     /// An errand that came while the worker was ending was never begun: another worker may have it.
-    fn hand_back(&mut self) {
+    async fn hand_back(&mut self) {
         self.orders.close();
-        while let Ok(order) = self.orders.try_recv() {
+        // To the end: one may be half way in, which only this wait sees.
+        while let Some(order) = self.orders.recv().await {
             if let Order::Serve(errand) = order {
                 errand.hand_back();
             }

@@ -32,7 +32,7 @@ use fazt_protocol::spawn::Role;
 use tokio::time::timeout_at;
 
 use birth::{BirthError, Newborn};
-use door::{Errand, Verdict};
+use door::{Verdict, Waiting};
 use ground::Asked;
 pub use ground::Ground;
 use job::{Finished, Job, Timing};
@@ -65,7 +65,7 @@ impl Farm {
             }
         }
         let fault = Fault::new(Code::WorkerCrashed, "the app's processes ended before they could begin");
-        Finished::unserved(&job, fault)
+        Finished { reply: Err(fault), timing: Timing::queued(job.arrived) }
     }
 
     /// An app's version is no longer served, or the app is gone (`None`).
@@ -105,30 +105,31 @@ impl Farm {
     async fn attempt(&self, job: Box<Job>) -> Verdict {
         let app = AppKey { app: job.served.app.id, version: job.served.app.version };
         if let Some(pause) = self.0.pause(app) {
-            return refuse(&job, overloaded(pause));
+            return refuse(job.arrived, overloaded(pause));
         }
         let (arrived, deadline) = (job.arrived, job.deadline);
         let until = arrived.checked_add(self.0.config.queue_timeout).unwrap_or(deadline).min(deadline);
-        let (errand, mut verdict, patience) = Errand::new(job, ground::home());
-        match self.0.claim(app, errand) {
-            Asked::Full(errand) => {
+        let (waiting, stub, mut verdict) = Waiting::new(job, ground::home());
+        match self.0.claim(app, waiting) {
+            Asked::Full => {
                 let fault = Fault::new(Code::QueueFull, "too many requests of this app are waiting already");
-                return refuse(&errand.job, fault);
+                return refuse(arrived, fault);
             }
             Asked::Taken => {}
             Asked::Queued => match timeout_at(until.into(), &mut verdict).await {
-                Ok(heard) => return heard.unwrap_or_else(|_keeper_gone| lost()),
-                Err(_late) if patience.end() => return ran_out(arrived, until == deadline),
+                Ok(heard) => return heard.unwrap_or_else(|_keeper_gone| lost(arrived)),
+                Err(_late) if stub.give_up() => return refuse(arrived, ran_out(until == deadline)),
                 // A worker has just begun with it.
                 Err(_late) => {}
             },
         }
-        verdict.await.unwrap_or_else(|_keeper_gone| lost())
+        verdict.await.unwrap_or_else(|_keeper_gone| lost(arrived))
     }
 }
 
-fn refuse(job: &Job, fault: Fault) -> Verdict {
-    Verdict::Finished(Box::new(Finished::unserved(job, fault)))
+/// A request that no worker began.
+fn refuse(arrived: Instant, fault: Fault) -> Verdict {
+    Verdict::Finished(Box::new(Finished { reply: Err(fault), timing: Timing::queued(arrived) }))
 }
 
 fn overloaded(pause: Duration) -> Fault {
@@ -139,16 +140,14 @@ fn overloaded(pause: Duration) -> Fault {
 }
 
 /// The wait was over before a worker came free.
-fn ran_out(arrived: Instant, by_deadline: bool) -> Verdict {
-    let fault = if by_deadline {
+fn ran_out(by_deadline: bool) -> Fault {
+    if by_deadline {
         Fault::new(Code::Timeout, "the whole request took longer than its limit; it was waiting for a worker")
     } else {
         Fault::new(Code::QueueTimeout, "no worker of this app came free in time")
-    };
-    Verdict::Finished(Box::new(Finished { reply: Err(fault), timing: Timing::queued(arrived) }))
+    }
 }
 
-fn lost() -> Verdict {
-    let fault = Fault::new(Code::WorkerCrashed, "the app's process ended in the middle of the request");
-    Verdict::Finished(Box::new(Finished { reply: Err(fault), timing: Timing::default() }))
+fn lost(arrived: Instant) -> Verdict {
+    refuse(arrived, Fault::new(Code::WorkerCrashed, "the app's process ended in the middle of the request"))
 }

@@ -135,7 +135,7 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         orders
     }
 
-    /// A worker was taken and nobody came for it: as before.
+    /// A worker was taken for one who had given up just then: as before.
     pub fn release(&mut self, worker: u64, now: Instant) -> Orders<D, W> {
         if self.seats.get(&worker).is_some_and(|seat| seat.fresh) {
             self.unbind(worker, now)

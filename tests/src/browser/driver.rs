@@ -78,19 +78,26 @@ impl Drop for Driver {
     }
 }
 
-/// The program that a variable names, or the first of the names that is there and works: some systems have a program of
-/// that name which says no more than how to get the true one.
+/// The program that a variable names, and no other; where it is not set, the first of the names that is there and works.
+/// `scripts/setup` looks in the same way.
 fn find(what: &str, variable: &str, names: &[&str]) -> PathBuf {
-    if let Some(named) = env::var_os(variable) {
-        let named = PathBuf::from(named);
-        assert!(works(&named), "{variable} names {}, which does not answer --version", named.display());
-        return named;
+    // Set to nothing is not set.
+    if let Some(named) = env::var_os(variable).filter(|named| !named.is_empty()) {
+        let named = Path::new(&named);
+        let wrong = || panic!("{variable} names {}, which does not answer --version", named.display());
+        return working(named).unwrap_or_else(wrong);
     }
-    let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
-    let paths = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    paths.into_iter().find(|path| works(path)).unwrap_or_else(|| {
+    names.iter().find_map(|name| working(Path::new(name))).unwrap_or_else(|| {
         panic!("{what} is missing: run `scripts/setup tests`, which installs Chromium, or name one in {variable}")
     })
+}
+
+/// Where a program is that is named, or has a whole path, and works: some systems have a program of that name which says
+/// no more than how to get the true one.
+fn working(program: &Path) -> Option<PathBuf> {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    // A whole path stays what it is.
+    env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| works(path))
 }
 
 fn works(program: &Path) -> bool {

@@ -36,9 +36,14 @@ fn deploy(farm: &Farm) {
 /// The page, once it shows that it has its list.
 fn visit(farm: &Farm, screen: Screen) -> Browser {
     let browser = Browser::start(screen);
-    browser.open(&format!("http://momentum.localhost:{}/", farm.address.port()));
+    browser.open(&link(farm, ""));
     browser.shows(EMPTY, &["Nothing here yet. Write down one thing."]);
     browser
+}
+
+/// The page, and what its link says of the list.
+fn link(farm: &Farm, list: &str) -> String {
+    format!("http://momentum.localhost:{}/{list}", farm.address.port())
 }
 
 /// Waits until the farm keeps these tasks of the browser's list, newest first: text, and whether it is done.
@@ -183,4 +188,64 @@ fn what_the_server_refuses_is_said_and_what_was_typed_is_kept() {
     // That the network failed is the browser's to say; nothing in the page did.
     let own: Vec<_> = browser.complaints().into_iter().filter(|line| line.source != "network").collect();
     assert_eq!(own, []);
+}
+
+#[test]
+fn a_task_that_is_not_saved_waits_for_its_own_list() {
+    let farm = farm();
+    let browser = visit(&farm, Screen::Desktop);
+    farm.deploy("momentum", &[("api/main.js", "throw new Error('out of order')")]);
+    browser.write(FIELD, "Buy bread");
+    browser.click(ADD);
+    browser.shows(PROBLEM, &["“Buy bread” is not saved. The app failed."]);
+    deploy(&farm);
+
+    browser.open(&link(&farm, "#errands"));
+    browser.shows(EMPTY, &["Nothing here yet. Write down one thing."]);
+    browser.shows("#count", &["0 open"]);
+    browser.write(FIELD, "Fetch the parcel");
+    browser.click(ADD);
+    browser.shows("#stats", &["1 task added so far"]);
+    browser.shows(TEXTS, &["Fetch the parcel"]);
+
+    browser.open(&link(&farm, "#"));
+    browser.shows(TEXTS, &["Buy bread"]);
+    browser.click("[aria-label='Try again to save Buy bread']");
+    keeps(&farm, &browser, &[("Buy bread", false)]);
+    browser.shows("#stats", &["1 task added so far"]);
+    let own: Vec<_> = browser.complaints().into_iter().filter(|line| line.source != "network").collect();
+    assert_eq!(own, []);
+}
+
+#[test]
+fn a_rename_that_is_refused_lets_its_user_go_on() {
+    const EDIT: &str = "[aria-label='New text']";
+    const RENAME: &str = "[aria-label='Rename Call Ada']";
+    let farm = farm();
+    let browser = visit(&farm, Screen::Desktop);
+    browser.write(FIELD, "Call Ada");
+    browser.click(ADD);
+    keeps(&farm, &browser, &[("Call Ada", false)]);
+
+    browser.click(RENAME);
+    let long = "x".repeat(501);
+    browser.write(EDIT, &long);
+    browser.press(Key::Tab);
+    browser.shows(PROBLEM, &["A task has at most 500 characters, this one has 501."]);
+    browser.focuses(RENAME);
+    browser.holds(EDIT, &long);
+
+    browser.press('e');
+    browser.focuses(EDIT);
+    browser.click("h1");
+    browser.focuses("body");
+    browser.holds(EDIT, &long);
+
+    browser.click(RENAME);
+    browser.focuses(EDIT);
+    browser.press(Key::Backspace);
+    browser.press(Key::Enter);
+    browser.shows(TEXTS, &[&long[1..]]);
+    keeps(&farm, &browser, &[(&long[1..], false)]);
+    assert_eq!(browser.complaints(), []);
 }

@@ -7,7 +7,7 @@ use std::{
 
 use fazt_tests::{
     farm::Farm,
-    http::App,
+    http::{App, Request},
     oracle::{canary::Canary, census::Census},
     process::Process,
     setup::Setup,
@@ -170,6 +170,34 @@ fn a_queue_has_an_end_and_a_patience() {
         let line = farm.log.one_finished(&answer.id());
         assert_eq!(line["outcome"], answer.code().as_str(), "{line}");
     }
+}
+
+/// While its only worker is held, an app's queue would keep whatever was sent to it.
+#[test]
+fn who_gives_up_waiting_leaves_no_body_behind() {
+    const BODY_BYTES: usize = 8 << 20;
+    let farm = Setup::new(2)
+        .flag("--app-max-workers", "1")
+        .flag("--timeout", "20s")
+        .flag("--request-timeout", "20s")
+        .flag("--queue-timeout", "50ms")
+        .start();
+    let app = farm.script("slow", "for(;;){}");
+    thread::scope(|scope| {
+        let held = scope.spawn(|| app.again().get("/api/").status);
+        let worker = farm.busy_worker("slow");
+        let post =
+            || app.again().send(&Request::new("POST", "/api/").body("application/octet-stream", vec![1; BODY_BYTES]));
+        assert_eq!(post().code(), "queue_timeout");
+        let before = farm.router().resident_bytes();
+        for _ in 0..20 {
+            assert_eq!(post().code(), "queue_timeout");
+        }
+        let more = farm.router().resident_bytes().saturating_sub(before);
+        assert!(more < 5 * BODY_BYTES as u64, "{more} bytes more than before");
+        worker.kill();
+        assert_eq!(held.join().unwrap(), 502);
+    });
 }
 
 #[test]

@@ -183,7 +183,7 @@ impl Engine {
         }
     }
 
-    /// Without an image only the request's parts are new.
+    /// Without an image the request's head is all that is new: enough for measurements, which serve the same one again.
     fn use_again(&mut self) {
         if let (FreshState::UsedAgain, Some(room)) = (self.config.fresh_state, &self.room) {
             self.runtime.enter_stack();

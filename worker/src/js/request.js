@@ -1,5 +1,6 @@
 // The request object. It lies in the heap as every request finds it, and each part is made when it is first asked for: most
-// handlers look at two or three of a dozen. To an app they are properties like any other.
+// handlers look at two or three of a dozen. To an app they are properties like any other, but that the descriptor of one that
+// was never set shows a getter.
 (function (host, internal) {
   'use strict';
   const { bodyText, requestText, requestQuery, requestQueryAll, requestHeaders, requestCookies } = host;
@@ -25,7 +26,10 @@
       if (made[at] === UNMADE) made[at] = make();
       return made[at];
     };
-    const set = (value) => { made[at] = value; };
+    // As setting any property does: on whatever it was set on, and not where that is frozen.
+    function set(value) {
+      defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
+    }
     apply(add, getters, [get]);
     defineProperty(request, name, { get, set, enumerable: true, configurable: true });
   }

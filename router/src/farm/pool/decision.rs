@@ -45,7 +45,7 @@ pub struct Taken<D> {
 pub enum Claim<D, W> {
     /// Here it is; nobody waits.
     Taken(Taken<D>, W),
-    /// Queued; the waiter will be told.
+    /// Queued; the waiter will be handed over.
     Queued,
     /// The app's queue is full.
     Full(W),
@@ -56,7 +56,7 @@ pub enum Claim<D, W> {
 pub struct Orders<D, W> {
     /// Workers to end: they are no longer of the pool.
     pub retire: Vec<Taken<D>>,
-    /// Waiters to tell of their worker.
+    /// Waiters to hand to their worker.
     pub hand: Vec<(W, Taken<D>)>,
     /// Workers to bring into the world.
     pub births: usize,
