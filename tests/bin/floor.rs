@@ -24,13 +24,21 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpSocket,
+    sync::Notify,
 };
 
 /// As large as a small request and its answer are in a frame.
 const FRAME_BYTES: usize = 200;
 const RUNTIMES: usize = 2;
 
-type Idle = Rc<RefCell<Vec<tokio::net::UnixStream>>>;
+type Idle = Rc<Processes>;
+
+/// Echo processes that are free, and a bell for those who wait for one.
+#[derive(Default)]
+struct Processes {
+    free: RefCell<Vec<tokio::net::UnixStream>>,
+    came: Notify,
+}
 
 fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -70,7 +78,7 @@ fn serve(address: SocketAddr, processes: usize) -> std::io::Result<()> {
     local.block_on(&runtime, async {
         let idle: Idle = Idle::default();
         for _ in 0..processes {
-            idle.borrow_mut().push(start_echo()?);
+            idle.free.borrow_mut().push(start_echo()?);
         }
         let socket = TcpSocket::new_v4()?;
         socket.set_reuseport(true)?;
@@ -98,11 +106,11 @@ fn start_echo() -> std::io::Result<tokio::net::UnixStream> {
 
 async fn answer(idle: Idle) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut socket = loop {
-        let free = idle.borrow_mut().pop();
+        let free = idle.free.borrow_mut().pop();
         match free {
             Some(socket) => break socket,
-            // All are busy: whoever comes back lets us try again.
-            None => tokio::task::yield_now().await,
+            // All are busy.
+            None => idle.came.notified().await,
         }
     };
     let mut frame = [7; FRAME_BYTES];
@@ -111,7 +119,8 @@ async fn answer(idle: Idle) -> Result<Response<Full<Bytes>>, Infallible> {
         socket.read_exact(&mut frame).await
     };
     let status = if echoed.await.is_ok() { 200 } else { 502 };
-    idle.borrow_mut().push(socket);
+    idle.free.borrow_mut().push(socket);
+    idle.came.notify_one();
     let mut response = Response::new(Full::new(Bytes::from_static(b"{\"hello\":\"world\"}")));
     *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or_default();
     Ok(response)
