@@ -12,9 +12,12 @@ use std::{
     num::NonZeroUsize,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     ptr::NonNull,
-    sync::atomic::{
-        AtomicU8, AtomicU32, AtomicU64,
-        Ordering::{Acquire, Relaxed, Release},
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU8, AtomicU32, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
 };
 
@@ -101,9 +104,9 @@ struct Page {
 
 const _: () = assert!(size_of::<Page>() <= BOARD_BYTES);
 
-/// The worker's side.
-#[derive(Debug)]
-pub struct Writer(Mapping);
+/// The worker's side. Clones share one mapping.
+#[derive(Debug, Clone)]
+pub struct Writer(Arc<Mapping>);
 
 /// The router's side.
 #[derive(Debug)]
@@ -129,7 +132,7 @@ impl Writer {
     /// # Errors
     /// What mmap(2) says, or EINVAL where the descriptor is not a sealed page.
     pub fn map(page: BorrowedFd<'_>) -> nix::Result<Self> {
-        Mapping::of(page, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).map(Self)
+        Mapping::of(page, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).map(|mapping| Self(Arc::new(mapping)))
     }
 
     /// Enters a phase of a call.

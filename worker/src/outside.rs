@@ -32,7 +32,6 @@ pub struct Outside {
     board: board::Writer,
     most: Duration,
     call: u64,
-    phase: Phase,
     /// What storage has cost the call in hand, and how many questions, for the board.
     storage: Duration,
     questions: u32,
@@ -45,8 +44,7 @@ impl Outside {
     /// The outside of a worker that has just been given its store.
     #[must_use]
     pub fn new(router: Router, store: Store, board: board::Writer, most: Duration) -> Self {
-        let (call, phase, storage) = (0, Phase::Idle, Duration::ZERO);
-        Self { router, store, board, most, call, phase, storage, questions: 0, logs: 0, broken: false }
+        Self { router, store, board, most, call: 0, storage: Duration::ZERO, questions: 0, logs: 0, broken: false }
     }
 
     /// A call begins.
@@ -66,8 +64,7 @@ impl Outside {
     }
 
     /// Says where in the call the worker is.
-    pub fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
+    pub fn enter(&self, phase: Phase) {
         self.board.enter(phase, self.call);
     }
 
@@ -81,20 +78,18 @@ impl Outside {
         }
     }
 
-    /// Asks the store.
+    /// Asks the store. Which phase that is, and which one follows, is the caller's to say.
     ///
     /// # Errors
     /// [`Refusal`], as the app is told.
     pub fn ask(&mut self, op: &Op, body: &[u8]) -> Result<Answered, Refusal> {
-        let (began, phase) = (Instant::now(), self.phase);
+        let began = Instant::now();
         self.board.ask(asking(op));
-        self.enter(Phase::Storage);
         let answered = self.ask_until_answered(op, body, began);
         self.board.ask(Asking::Nothing);
         self.storage = self.storage.saturating_add(began.elapsed());
         self.questions = self.questions.saturating_add(1);
         self.board.spend(u64::from(clock::micros(self.storage)), self.questions);
-        self.enter(phase);
         answered
     }
 
@@ -158,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_question_leads_back_to_the_phase_that_it_came_from() {
+    fn a_question_leaves_the_phase_as_it_was() {
         let ((to_router, _router), (to_store, store)) = (fd::pair().unwrap(), fd::pair().unwrap());
         let page = board::create().unwrap();
         let shown = board::Reader::map(page.as_fd()).unwrap();

@@ -107,7 +107,10 @@ fn load(engine: &mut Engine, outside: &mut Outside, assign: Assign) -> Assigned 
 
 /// The app's sources. What is not UTF-8 was refused at its deploy; should it be here all the same, it is read as well as it can.
 fn sources(outside: &mut Outside) -> Result<BTreeMap<String, String>, LoadFailure> {
-    let answered = outside.ask(&Op::Files(files::Op::Sources), &[]).map_err(LoadFailure::Store)?;
+    outside.enter(Phase::Storage);
+    let answered = outside.ask(&Op::Files(files::Op::Sources), &[]);
+    outside.enter(Phase::Load);
+    let answered = answered.map_err(LoadFailure::Store)?;
     let sources =
         files::read_sources(&answered.body).ok_or_else(|| unloaded("the store's list of sources is not one"))?;
     Ok(sources.into_iter().map(|(path, text)| (path, String::from_utf8_lossy(&text).into_owned())).collect())

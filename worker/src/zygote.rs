@@ -223,8 +223,8 @@ fn begin(newborn: Newborn<'_>, config: &Config, order: Order, live: impl Fn(Birt
     });
     // While the page still has a descriptor; the mapping outlives it.
     let Ok(board) = board::Writer::map(page.as_fd()) else { return status::NOT_JAILED };
-    let Ok(last) = board::Writer::map(page.as_fd()) else { return status::NOT_JAILED };
     drop(page);
+    let last = board.clone();
     // Within the panic and not after it: one that may not unwind aborts.
     set_hook(Box::new(move |panic| last.leave(&panic.to_string())));
     let keep = [call.as_fd()];

@@ -36,7 +36,7 @@ pub(crate) mod value;
 use std::io;
 
 use fazt_jail::Jailed;
-use fazt_protocol::call::{Spans, Work};
+use fazt_protocol::call::Spans;
 use nix::time::{ClockId, clock_gettime};
 
 pub use job::{App, Config, Finished, FreshState, Host, Job, OpReply};
@@ -51,7 +51,7 @@ use modules::Modules;
 use runtime::{Room, Runtime};
 use turn::{Setting, Turn};
 
-/// What errors call the text of [`Work::Execute`].
+/// What errors call the text of [`Work::Execute`](fazt_protocol::call::Work::Execute).
 const CODE: &str = "code";
 /// Of so many restores, one is compared with the image byte for byte.
 const SAMPLED: u64 = 1_000;
@@ -139,15 +139,11 @@ impl Engine {
         let Some(room) = self.enter_room() else { return self.no_room() };
         let limits = self.app.as_ref().map(|app| app.limits);
         let answer_bytes = limits.map_or(0, |limits| usize::try_from(limits.answer_bytes).unwrap_or(usize::MAX));
-        let request = if let Work::Request(request) = job.work { Some(request.as_ref()) } else { None };
-        let body = request.is_some_and(|request| request.has_body).then_some(job.body);
         let setting = Setting {
             clock: self.runtime.clock(),
             modules: &self.modules,
             prelude: &room.prelude,
-            id: job.id,
-            request,
-            body,
+            job,
             storage_calls: limits.map_or(0, |limits| limits.storage_calls),
         };
         let turn = Turn::new(host, &setting);

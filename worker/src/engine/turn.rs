@@ -16,14 +16,14 @@ use std::{
 
 use fazt_protocol::{
     board::Phase,
-    call::{Level, LogLine, OpSpan, Request, Source},
+    call::{Level, LogLine, OpSpan, Request, Source, Work},
     clock::micros,
     limit::TRACED_OPS,
     op::{Code, Op, Refusal},
 };
 
 use super::{
-    Host, OpReply,
+    Host, Job, OpReply,
     chance::Chance,
     clock::Clock,
     journal::Journal,
@@ -43,9 +43,7 @@ pub(crate) struct Turn<'a> {
     clock: &'a Clock,
     modules: &'a Modules,
     prelude: &'a Prelude,
-    id: &'a str,
-    request: Option<&'a Request>,
-    body: Option<&'a [u8]>,
+    job: &'a Job<'a>,
     journal: Journal,
     chance: RefCell<Option<Chance>>,
     calls_left: Cell<u32>,
@@ -70,9 +68,7 @@ pub(crate) struct Setting<'a> {
     pub(crate) clock: &'a Clock,
     pub(crate) modules: &'a Modules,
     pub(crate) prelude: &'a Prelude,
-    pub(crate) id: &'a str,
-    pub(crate) request: Option<&'a Request>,
-    pub(crate) body: Option<&'a [u8]>,
+    pub(crate) job: &'a Job<'a>,
     pub(crate) storage_calls: u32,
 }
 
@@ -83,9 +79,7 @@ impl<'a> Turn<'a> {
             clock: setting.clock,
             modules: setting.modules,
             prelude: setting.prelude,
-            id: setting.id,
-            request: setting.request,
-            body: setting.body,
+            job: setting.job,
             journal: Journal::default(),
             chance: RefCell::new(None),
             calls_left: Cell::new(setting.storage_calls),
@@ -113,17 +107,20 @@ impl<'a> Turn<'a> {
 
     /// The request's id.
     pub(crate) fn id(&self) -> &'a str {
-        self.id
+        self.job.id
     }
 
     /// The request's head; `None` where code runs that no request brought.
     pub(crate) fn request(&self) -> Option<&'a Request> {
-        self.request
+        match self.job.work {
+            Work::Request(request) => Some(request),
+            Work::Execute => None,
+        }
     }
 
     /// The request's body; `None` where there is none.
     pub(crate) fn body(&self) -> Option<&'a [u8]> {
-        self.body
+        self.request().filter(|request| request.has_body).map(|_| self.job.body)
     }
 
     /// What storage has cost so far.

@@ -19,6 +19,10 @@
   }
   const request = { __proto__: Request.prototype };
 
+  // A descriptor inherits nothing: what an app has put on Object.prototype would count as part of it.
+  const plain = (object, name, value) =>
+    defineProperty(object, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+
   function lazy(name, make) {
     const at = made.length;
     made[at] = UNMADE;
@@ -28,24 +32,21 @@
     };
     // As setting any property does: on whatever it was set on, and not where that is frozen.
     function set(value) {
-      defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
+      plain(this, name, value);
     }
     apply(add, getters, [get]);
     defineProperty(request, name, { get, set, enumerable: true, configurable: true });
   }
-
-  const plain = (name, value) =>
-    defineProperty(request, name, { value, writable: true, enumerable: true, configurable: true });
 
   TEXTS.forEach((name, at) => lazy(name, () => requestText(at)));
   lazy('query', requestQuery);
   lazy('queryAll', requestQueryAll);
   lazy('headers', requestHeaders);
   lazy('cookies', requestCookies);
-  plain('body', undefined);
-  plain('files', {});
-  plain('params', {});
-  plain('user', undefined);
+  plain(request, 'body', undefined);
+  plain(request, 'files', {});
+  plain(request, 'params', {});
+  plain(request, 'user', undefined);
   internal.global('request', request);
 
   // For a heap that is used again, which only measurements do.
@@ -55,8 +56,8 @@
 
   // The body is read before anything of the app runs, for it may be wrong.
   internal.carry = (body, files) => {
-    plain('body', body);
-    if (files !== undefined) plain('files', files);
+    plain(request, 'body', body);
+    if (files !== undefined) plain(request, 'files', files);
   };
   internal.request = request;
   internal.isLazy = (getter) => apply(has, getters, [getter]);

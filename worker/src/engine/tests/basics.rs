@@ -151,6 +151,7 @@ fn the_request_s_parts_are_like_any_other_properties() {
         ("request.headers = { mine: 1 }; JSON.stringify(request.headers)", "{\"mine\":1}"),
         ("const heir = Object.create(request); heir.path = 'mine'; `${heir.path} ${request.path}`", "mine /api/x"),
         ("'use strict'; Object.freeze(request); try { request.path = 1 } catch (error) { error.name }", "TypeError"),
+        ("Object.prototype.get = () => 'evil'; request.path = 'mine'; request.path", "mine"),
         ("delete request.cookies; `${'cookies' in request}`", "false"),
         ("request.user = { id: 7 }; JSON.stringify(request.user)", "{\"id\":7}"),
         ("const given = request; request = null; given.path", "/api/x"),
