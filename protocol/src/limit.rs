@@ -86,8 +86,10 @@ pub const BLOB_PATH_BYTES: usize = 1024;
 pub const MIME_BYTES: usize = 128;
 /// What one storage call may move in either direction.
 pub const OP_BODY_BYTES: usize = 16 * 1024 * 1024;
-/// A storage token for `once`.
+/// A write's token, for `once`, and how long it is remembered, in milliseconds.
 pub const TOKEN_BYTES: usize = 128;
+/// See [`TOKEN_BYTES`].
+pub const TOKEN_MS: u64 = 24 * 3600 * 1000;
 
 /// The path of a file of an app.
 pub const FILE_PATH_BYTES: usize = 512;

@@ -118,8 +118,8 @@ fn promises_cost_nothing() {
     let claim = |tag: u8, count: u64| [&[tag], count.to_le_bytes().as_slice()].concat();
     for count in [1u64 << 40, limit::FRAME_BYTES as u64, limit::CHUNK_BYTES as u64, 2_048, 300] {
         let text = [vec![3], claim(253, count)].concat();
-        // Ask, number 0, no grant, within 0, kv, getMany.
-        let list = [vec![0, 0, 0, 0, 1, 2], claim(253, count)].concat();
+        // Ask, number 0, no grant, until 0, no token, kv, getMany.
+        let list = [vec![0, 0, 0, 0, 0, 1, 2], claim(253, count)].concat();
         let body = [vec![1], claim(253, count)].concat();
         let taken = measure(|| {
             assert!(decode::<spawn::FromZygote>(&text).is_err());
@@ -128,7 +128,7 @@ fn promises_cost_nothing() {
         });
         assert!(taken.bytes_max < 1024, "{count}: {}", taken.bytes_max);
     }
-    let list = [vec![0, 0, 0, 0, 1, 2, 1, 1, b'k'], vec![0, 1]].concat();
+    let list = [vec![0, 0, 0, 0, 0, 1, 2, 1, 1, b'k'], vec![0, 1]].concat();
     assert!(decode::<op::ToStore>(&list).is_ok(), "the same with an honest count");
 }
 

@@ -17,6 +17,7 @@ mod json;
 mod kv;
 mod leash;
 mod logs;
+mod once;
 mod open;
 mod question;
 mod queue;

@@ -37,6 +37,8 @@ pub(crate) struct Question {
     pub(crate) channel: Arc<Channel>,
     pub(crate) number: u64,
     pub(crate) request: RequestId,
+    /// A write's token: it is done once.
+    pub(crate) once: Option<String>,
     pub(crate) op: Op,
     pub(crate) body: Vec<u8>,
     /// BLAKE3 of the body, of blobs alone: taken as the parts came.

@@ -49,6 +49,19 @@ impl Ledger {
         self.accounts.insert(app, (account, true));
     }
 
+    /// Gives an app bytes back that were swept. An app that was removed has no account to give them to.
+    pub(crate) fn give_back(&mut self, sql: &rusqlite::Connection, app: u64, bytes: u64) -> Result<(), OpError> {
+        match self.account(sql, app) {
+            Ok(mut account) => {
+                account.charge(bytes, 0, u64::MAX)?;
+                self.set(app, account);
+                Ok(())
+            }
+            Err(OpError::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes what has changed.
     pub(crate) fn write(&mut self, sql: &rusqlite::Connection) -> rusqlite::Result<()> {
         let mut statement = sql.prepare_cached("UPDATE usage SET bytes = ?2, kv_version = ?3 WHERE app = ?1")?;

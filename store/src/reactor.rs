@@ -45,7 +45,7 @@ pub(crate) enum Failed {
     Silent,
     #[error("hear the router: it did not say hello")]
     NoHello,
-    #[error("{0}")]
+    #[error("start: {0}")]
     Version(#[from] version::Mismatch),
     #[error("start: {0}")]
     Io(#[from] io::Error),

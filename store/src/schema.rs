@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// In order; the n-th makes version n.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_once.sql")];
 
 /// What this program understands.
 pub(crate) const NEWEST: u32 = MIGRATIONS.len() as u32;
@@ -59,6 +59,19 @@ mod tests {
         migrate(&sql).unwrap();
         assert_eq!(version(&sql).unwrap(), NEWEST);
         migrate(&sql).unwrap();
+    }
+
+    #[test]
+    fn an_older_file_is_brought_forward_with_what_it_holds() {
+        let sql = Connection::open_in_memory().unwrap();
+        let first = MIGRATIONS[0];
+        sql.execute_batch(&format!("{first} PRAGMA user_version = 1; PRAGMA application_id = {APPLICATION};")).unwrap();
+        sql.execute_batch("INSERT INTO app (name) VALUES ('kept')").unwrap();
+        migrate(&sql).unwrap();
+        assert_eq!(version(&sql).unwrap(), NEWEST);
+        let kept: String = sql.query_row("SELECT name FROM app", [], |row| row.get(0)).unwrap();
+        assert_eq!(kept, "kept");
+        sql.query_row("SELECT count(*) FROM once", [], |row| row.get::<_, i64>(0)).unwrap();
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     chunks,
     connection::Connection,
     leash::Leash,
-    logs,
+    logs, once,
     quota::Ledger,
     refusal::OpError,
     store::{Limits, unix_ms},
@@ -49,17 +49,20 @@ pub(crate) fn step(connection: &Connection, ledger: &mut Ledger, limits: Limits)
 /// Looks, without a transaction that writes, whether there is anything.
 fn is_due(sql: &Sql, now_ms: i64, limits: Limits) -> Result<bool, OpError> {
     let due = "SELECT EXISTS (SELECT 1 FROM kv WHERE expires_at <= ?1)
+        OR EXISTS (SELECT 1 FROM once WHERE at <= ?4)
         OR EXISTS (SELECT 1 FROM upload WHERE state <> 1 AND (state = 2 OR begun_at < ?2))
         OR EXISTS (SELECT 1 FROM removed_app)
         OR EXISTS (SELECT 1 FROM fileset WHERE committed = 2 OR (committed = 0 AND begun_at < ?2))
         OR ifnull((SELECT at < ?3 FROM log ORDER BY id LIMIT 1), 0)";
-    let times = params![now_ms, now_ms.saturating_sub(UNFINISHED_MS), now_ms.saturating_sub(limits.log_age_ms)];
+    let (unfinished_ms, log_ms) = (now_ms.saturating_sub(UNFINISHED_MS), now_ms.saturating_sub(limits.log_age_ms));
+    let times = params![now_ms, unfinished_ms, log_ms, once::forgotten_ms(now_ms)];
     Ok(sql.prepare_cached(due)?.query_row(times, |row| row.get(0))?)
 }
 
 fn sweep(sql: &Sql, ledger: &mut Ledger, now_ms: i64, limits: Limits) -> Result<bool, OpError> {
     let unfinished_ms = now_ms.saturating_sub(UNFINISHED_MS);
     let mut more = sweep_keys(sql, ledger, now_ms)?;
+    more |= once::sweep(sql, ledger, now_ms)?;
     more |= chunks::discard_unfinished(sql, unfinished_ms)? > 0;
     more |= chunks::sweep(sql, CHUNKS)?;
     more |= removal::sweep(sql)?;
@@ -79,15 +82,7 @@ fn sweep_keys(sql: &Sql, ledger: &mut Ledger, now_ms: i64) -> Result<bool, OpErr
     let rows: Vec<_> = statement.query_map(params![now_ms, KEYS], row)?.collect::<Result<_, _>>()?;
     for (id, app, key_bytes, value_bytes) in &rows {
         sql.prepare_cached("DELETE FROM kv WHERE id = ?1")?.execute([id])?;
-        match ledger.account(sql, *app) {
-            Ok(mut account) => {
-                account.charge(crate::kv::cost(*key_bytes, *value_bytes), 0, u64::MAX)?;
-                ledger.set(*app, account);
-            }
-            // The app was removed, and its account with it.
-            Err(OpError::Refused(_)) => {}
-            Err(error) => return Err(error),
-        }
+        ledger.give_back(sql, *app, crate::kv::cost(*key_bytes, *value_bytes))?;
     }
     Ok(rows.len() as i64 == KEYS)
 }

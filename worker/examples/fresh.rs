@@ -17,10 +17,10 @@ use fazt_jail::Jailed;
 use fazt_protocol::{
     board::Phase,
     call::{Limits, LogLine, Request, Work},
-    op::{Code, Op, Refusal},
+    op::{Code, Refusal},
 };
 use fazt_worker::{
-    engine::{App, Config, Engine, EngineError, FreshState, Host, Job, OpReply, Standard},
+    engine::{App, Config, Engine, EngineError, FreshState, Host, Job, OpReply, Question, Standard},
     outcome::Outcome,
 };
 
@@ -39,7 +39,7 @@ const HANDLERS: [(&str, &str); 3] = [
 struct Nobody;
 
 impl Host for Nobody {
-    fn ask(&mut self, _op: Op, _body: &[u8]) -> Result<OpReply, Refusal> {
+    fn ask(&mut self, _question: &Question<'_>) -> Result<OpReply, Refusal> {
         Err(Refusal::new(Code::Unavailable, "there is no store here"))
     }
 

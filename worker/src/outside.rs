@@ -15,7 +15,10 @@ use fazt_protocol::{
     pipe::{Pipe, PipeError},
 };
 
-use crate::store::{Answered, Store, Unanswered};
+use crate::{
+    engine::Question,
+    store::{Answered, Store, Unanswered},
+};
 
 /// A worker's end of the call conversation.
 pub type Router = Pipe<ToWorker, FromWorker>;
@@ -82,10 +85,10 @@ impl Outside {
     ///
     /// # Errors
     /// [`Refusal`], as the app is told.
-    pub fn ask(&mut self, op: &Op, body: &[u8]) -> Result<Answered, Refusal> {
+    pub fn ask(&mut self, question: &Question<'_>) -> Result<Answered, Refusal> {
         let began = Instant::now();
-        self.board.ask(asking(op));
-        let answered = self.ask_until_answered(op, body, began);
+        self.board.ask(asking(question.op));
+        let answered = self.ask_until_answered(question, began);
         self.board.ask(Asking::Nothing);
         self.storage = self.storage.saturating_add(began.elapsed());
         self.questions = self.questions.saturating_add(1);
@@ -93,9 +96,9 @@ impl Outside {
         answered
     }
 
-    fn ask_until_answered(&mut self, op: &Op, body: &[u8], began: Instant) -> Result<Answered, Refusal> {
+    fn ask_until_answered(&mut self, question: &Question<'_>, began: Instant) -> Result<Answered, Refusal> {
         loop {
-            match self.store.ask(op, body) {
+            match self.store.ask(question) {
                 Ok(answered) => return Ok(answered),
                 Err(Unanswered::Refused(refusal)) => return Err(refusal),
                 Err(Unanswered::Lost) => self.await_channel(began)?,
@@ -173,7 +176,7 @@ mod tests {
         outside.begin(0, GrantKey::new([1; 32]).grant(1, 1, RequestId::generate(), deadline_ns));
         for phase in [Phase::Load, Phase::Execute] {
             outside.enter(phase);
-            outside.ask(&Op::Files(files::Op::Sources), &[]).unwrap();
+            outside.ask(&Question::new(&Op::Files(files::Op::Sources), &[])).unwrap();
             assert_eq!(shown.snapshot().phase, Some(phase));
         }
         store_end.join().unwrap();

@@ -19,7 +19,7 @@ use fazt_protocol::{
 };
 
 use crate::{
-    engine::{App, Config, Engine, EngineError, Finished, Host, Job, OpReply, Standard},
+    engine::{App, Config, Engine, EngineError, Finished, Host, Job, OpReply, Question, Standard},
     outcome::Outcome,
     outside::{Outside, Router},
     store::{Answered, Store},
@@ -108,7 +108,7 @@ fn load(engine: &mut Engine, outside: &mut Outside, assign: Assign) -> Assigned 
 /// The app's sources. What is not UTF-8 was refused at its deploy; should it be here all the same, it is read as well as it can.
 fn sources(outside: &mut Outside) -> Result<BTreeMap<String, String>, LoadFailure> {
     outside.enter(Phase::Storage);
-    let answered = outside.ask(&Op::Files(files::Op::Sources), &[]);
+    let answered = outside.ask(&Question::new(&Op::Files(files::Op::Sources), &[]));
     outside.enter(Phase::Load);
     let answered = answered.map_err(LoadFailure::Store)?;
     let sources =
@@ -171,8 +171,8 @@ fn answer(outside: &mut Outside, number: u64, finished: Finished) -> Result<(), 
 }
 
 impl Host for Outside {
-    fn ask(&mut self, op: Op, body: &[u8]) -> Result<OpReply, Refusal> {
-        let Answered { found, body, store_us } = Self::ask(self, &op, body)?;
+    fn ask(&mut self, question: &Question<'_>) -> Result<OpReply, Refusal> {
+        let Answered { found, body, store_us } = Self::ask(self, question)?;
         Ok(OpReply { found, body, store_us })
     }
 

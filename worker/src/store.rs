@@ -1,8 +1,9 @@
 //! Asks the store: one question at a time over the op channel, each within its deadline, for the one app of this worker.
 //!
 //! A question that is late leaves an answer behind, which is passed over before the next question. When the store is gone
-//! the router sends a new channel over the call conversation, and what surely was not done is asked again there: a read, or
-//! a write that never left. A write that left and has no answer may have happened, and its refusal says so.
+//! the router sends a new channel over the call conversation, and what may be asked again is asked there: a read, a write
+//! that never left, or one whose token has it done once. Another write that left and has no answer may have happened, and
+//! its refusal says so.
 
 use std::{
     os::fd::OwnedFd,
@@ -14,9 +15,11 @@ use fazt_protocol::{
     clock,
     grant::Grant,
     limit::OP_BODY_BYTES,
-    op::{Ask, Code, Found, FromStore, Op, Refusal, ToStore},
+    op::{Ask, Code, Found, FromStore, Refusal, ToStore},
     pipe::{Pipe, PipeError},
 };
+
+use crate::engine::Question;
 
 /// How much longer than the store may take we wait for its word that it took too long.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -94,31 +97,37 @@ impl Store {
     ///
     /// # Errors
     /// [`Unanswered`].
-    pub fn ask(&mut self, op: &Op, body: &[u8]) -> Result<Answered, Unanswered> {
+    pub fn ask(&mut self, question: &Question<'_>) -> Result<Answered, Unanswered> {
         let now = Instant::now();
         let within = self.deadline.saturating_duration_since(now).min(self.most);
         if within.is_zero() {
             return Err(refused(Code::Timeout, "the request's time is over", false));
         }
         let until = now.checked_add(within.saturating_add(PATIENCE)).unwrap_or(now).min(self.deadline.max(now));
-        if body.len() > OP_BODY_BYTES {
+        if question.body.len() > OP_BODY_BYTES {
             return Err(refused(Code::TooLarge, "one call moves at most 16 MiB", false));
         }
-        self.catch_up(until).map_err(|error| self.give_up(error, false))?;
-        self.send(op, body, within, until).map_err(|error| self.give_up(error, false))?;
+        self.catch_up(until).map_err(|error| self.give_up(&error))?;
+        self.send(question, within, until).map_err(|error| self.give_up(&error))?;
         // From here on the store may have done it.
-        self.hear(until).map_err(|error| self.give_up(error, op.is_write()))?
+        let unsure = question.op.is_write();
+        self.hear(until).map_err(|error| match self.give_up(&error) {
+            Unanswered::Refused(refusal) => Unanswered::Refused(Refusal { unknown: unsure, ..refusal }),
+            Unanswered::Lost if question.is_repeatable() => Unanswered::Lost,
+            Unanswered::Lost => refused(Code::Unavailable, "the store went away before it answered", unsure),
+        })?
     }
 
-    fn send(&mut self, op: &Op, body: &[u8], within: Duration, until: Instant) -> Result<(), PipeError> {
+    fn send(&mut self, question: &Question<'_>, within: Duration, until: Instant) -> Result<(), PipeError> {
         let Some(channel) = &mut self.channel else { return Err(PipeError::Closed("op, from store")) };
         self.number = self.number.saturating_add(1);
-        let (first, rest) = parts(body);
+        let (first, rest) = parts(question.body);
         let ask = Ask {
             number: self.number,
             grant: self.grant.clone(),
             until_ns: clock::now_ns().saturating_add(u64::try_from(within.as_nanos()).unwrap_or(u64::MAX)),
-            op: op.clone(),
+            once: question.once.map(str::to_owned),
+            op: question.op.clone(),
             body: first,
         };
         channel.queue(&ToStore::Ask(Box::new(ask)))?;
@@ -166,18 +175,12 @@ impl Store {
         Ok(())
     }
 
-    fn give_up(&mut self, error: PipeError, may_have_happened: bool) -> Unanswered {
-        match error {
-            PipeError::Late(_) => refused(Code::Timeout, "the store did not answer in time", may_have_happened),
-            _ if may_have_happened => {
-                self.channel = None;
-                refused(Code::Unavailable, "the store went away before it answered", true)
-            }
-            _ => {
-                self.channel = None;
-                Unanswered::Lost
-            }
+    fn give_up(&mut self, error: &PipeError) -> Unanswered {
+        if matches!(error, PipeError::Late(_)) {
+            return refused(Code::Timeout, "the store did not answer in time", false);
         }
+        self.channel = None;
+        Unanswered::Lost
     }
 }
 
@@ -194,7 +197,7 @@ mod tests {
         fd,
         grant::GrantKey,
         id::RequestId,
-        op::{Answer, kv},
+        op::{Answer, Op, kv},
     };
 
     use super::*;
@@ -239,16 +242,16 @@ mod tests {
             assert!(asked(&mut peer).grant.is_none());
             peer.send(&answer(2, b"3", true), None).unwrap();
         });
-        let first = store.ask(&get(), b"").unwrap();
+        let first = store.ask(&Question::new(&get(), b"")).unwrap();
         assert_eq!((first.body.as_slice(), first.store_us), (b"12".as_slice(), 7));
-        assert_eq!(store.ask(&get(), b"").unwrap().body, b"3");
+        assert_eq!(store.ask(&Question::new(&get(), b"")).unwrap().body, b"3");
         peer.join().unwrap();
     }
 
     #[test]
     fn a_late_answer_is_passed_over() {
         let (mut store, mut peer) = store();
-        let late = store.ask(&set(), b"1").unwrap_err();
+        let late = store.ask(&Question::new(&set(), b"1")).unwrap_err();
         assert!(matches!(late, Unanswered::Refused(Refusal { code: Code::Timeout, unknown: true, .. })), "{late:?}");
         asked(&mut peer);
         peer.send(&answer(1, b"late", false), None).unwrap();
@@ -257,7 +260,7 @@ mod tests {
             assert_eq!(asked(&mut peer).number, 2);
             peer.send(&answer(2, b"right", true), None).unwrap();
         });
-        assert_eq!(store.ask(&get(), b"").unwrap().body, b"right");
+        assert_eq!(store.ask(&Question::new(&get(), b"")).unwrap().body, b"right");
         peer.join().unwrap();
     }
 
@@ -265,17 +268,25 @@ mod tests {
     fn only_what_surely_was_not_done_may_be_asked_again() {
         let (mut reads, peer) = store();
         drop(peer);
-        assert!(matches!(reads.ask(&get(), b"").unwrap_err(), Unanswered::Lost));
+        assert!(matches!(reads.ask(&Question::new(&get(), b"")).unwrap_err(), Unanswered::Lost));
         let (mut writes, mut peer) = store();
         let peer = thread::spawn(move || {
             asked(&mut peer);
         });
-        let gone = writes.ask(&set(), b"1").unwrap_err();
+        let gone = writes.ask(&Question::new(&set(), b"1")).unwrap_err();
         assert!(
             matches!(gone, Unanswered::Refused(Refusal { code: Code::Unavailable, unknown: true, .. })),
             "{gone:?}"
         );
-        assert!(matches!(writes.ask(&set(), b"1").unwrap_err(), Unanswered::Lost), "the next one never left");
+        assert!(
+            matches!(writes.ask(&Question::new(&set(), b"1")).unwrap_err(), Unanswered::Lost),
+            "the next one never left"
+        );
         peer.join().unwrap();
+        let (mut once, mut peer) = store();
+        let peer = thread::spawn(move || asked(&mut peer).once.clone());
+        let question = Question { op: &set(), once: Some("t"), body: b"1" };
+        assert!(matches!(once.ask(&question).unwrap_err(), Unanswered::Lost), "its token has it done once");
+        assert_eq!(peer.join().unwrap().as_deref(), Some("t"));
     }
 }

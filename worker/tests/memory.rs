@@ -6,9 +6,9 @@ use fazt_jail::Jailed;
 use fazt_protocol::{
     board::Phase,
     call::{Limits, LogLine, Request, Work},
-    op::{Code, Op, Refusal},
+    op::{Code, Refusal},
 };
-use fazt_worker::engine::{App, Config, Engine, FreshState, Host, Job, OpReply, Standard};
+use fazt_worker::engine::{App, Config, Engine, FreshState, Host, Job, OpReply, Question, Standard};
 
 const SCRIPTS: [&str; 6] = [
     "respond({ hello: request.query.name })",
@@ -22,7 +22,7 @@ const SCRIPTS: [&str; 6] = [
 struct Nobody;
 
 impl Host for Nobody {
-    fn ask(&mut self, _op: Op, _body: &[u8]) -> Result<OpReply, Refusal> {
+    fn ask(&mut self, _question: &Question<'_>) -> Result<OpReply, Refusal> {
         Err(Refusal::new(Code::Unavailable, "there is no store here"))
     }
 

@@ -15,7 +15,7 @@ use crate::{
     body::Part,
     bounded,
     grant::Grant,
-    limit::{ERROR_TEXT_BYTES, FRAME_BYTES},
+    limit::{ERROR_TEXT_BYTES, FRAME_BYTES, TOKEN_BYTES},
 };
 
 /// What a worker says to the store.
@@ -37,6 +37,9 @@ pub struct Ask {
     /// When the worker stops waiting for it, in nanoseconds of CLOCK_MONOTONIC; the store clamps it to its own limit and to
     /// the grant. A moment and no length: a question that lay unread under a store that was stopped is stale by itself.
     pub until_ns: u64,
+    /// With a write, the app's token for it: applied at most once a day, and answered with the first result again.
+    #[serde(deserialize_with = "bounded::optional_text::<_, TOKEN_BYTES>")]
+    pub once: Option<String>,
     /// What is asked.
     pub op: Op,
     /// The value, document, query or blob.

@@ -21,7 +21,12 @@ variants! {
 }
 
 fn ask(op: Op) -> ToStore {
-    ToStore::Ask(Box::new(Ask { number: 5, grant: Some(grant()), until_ns: 500_000_000, op, body: Part::empty() }))
+    ask_once(op, None)
+}
+
+fn ask_once(op: Op, once: Option<String>) -> ToStore {
+    let (grant, body) = (Some(grant()), Part::empty());
+    ToStore::Ask(Box::new(Ask { number: 5, grant, until_ns: 500_000_000, once, op, body }))
 }
 
 fn answer(outcome: Result<Found, Refusal>) -> FromStore {
@@ -91,10 +96,11 @@ fn found() -> Vec<Found> {
 
 pub(super) fn add(samples: &mut Samples) {
     let ds = |verb| Op::Ds(ds::Op { collection: "tasks".to_owned(), verb });
-    let bare =
-        ToStore::Ask(Box::new(Ask { number: 6, grant: None, until_ns: 0, op: ds(ds::Verb::Count), body: part() }));
-    samples
-        .add("op.to_store", vec![ask(Op::Kv(set(kv::Condition::Always))), bare, ToStore::Chunk(part())], |said| said);
+    let set_always = || Op::Kv(set(kv::Condition::Always));
+    let (once, op, body) = (None, ds(ds::Verb::Count), part());
+    let bare = ToStore::Ask(Box::new(Ask { number: 6, grant: None, until_ns: 0, once, op, body }));
+    let once = ask_once(set_always(), Some("order:7".to_owned()));
+    samples.add("op.to_store", vec![ask(set_always()), bare, once, ToStore::Chunk(part())], |said| said);
     let each = vec![
         Op::Files(files::Op::Sources),
         Op::Kv(kv::Op::Get { key: key() }),

@@ -101,8 +101,17 @@ pub(super) fn logged(message: String) -> LogLine {
 }
 
 pub(super) fn asked(op: op::Op) -> op::ToStore {
-    let (grant, body) = (Some(grant()), Part::empty());
-    op::ToStore::Ask(Box::new(op::Ask { number: u64::MAX, grant, until_ns: u64::MAX, op, body }))
+    let (grant, once, body) = (Some(grant()), None, Part::empty());
+    op::ToStore::Ask(Box::new(op::Ask { number: u64::MAX, grant, until_ns: u64::MAX, once, op, body }))
+}
+
+/// A write with a token.
+pub(super) fn once(token: String) -> op::ToStore {
+    let op = op::Op::Kv(op::kv::Op::Delete { key: String::new() });
+    match asked(op) {
+        op::ToStore::Ask(ask) => op::ToStore::Ask(Box::new(op::Ask { once: Some(token), ..*ask })),
+        chunk @ op::ToStore::Chunk(_) => chunk,
+    }
 }
 
 pub(super) fn answered(outcome: Result<op::Found, op::Refusal>) -> op::FromStore {

@@ -95,6 +95,7 @@ fn ops_fit_beside_their_bodies() {
         let mut asked = blank::asked(op);
         if let fazt_protocol::op::ToStore::Ask(ask) = &mut asked {
             ask.body = chunk();
+            ask.once = Some(x(TOKEN_BYTES));
         }
         fits("op", &asked);
     }

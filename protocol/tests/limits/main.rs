@@ -10,7 +10,7 @@
 mod blank;
 mod largest;
 
-use blank::{addressed, answered, asked, bound, built, called, faulted, given, logged, replied, traced, worked};
+use blank::{addressed, answered, asked, bound, built, called, faulted, given, logged, once, replied, traced, worked};
 use fazt_protocol::{
     Message,
     body::Part,
@@ -121,6 +121,7 @@ fn of_the_op_conversation() {
     edge("s3.list", BLOB_PATH_BYTES, |n| s3(s3::Op::List { prefix: x(n), limit: 1, after: None }));
     edge("s3.list after", BLOB_PATH_BYTES, |n| s3(s3::Op::List { prefix: x(1), limit: 1, after: some(n) }));
     edge("files.read", FILE_PATH_BYTES, |n| asked(Op::Files(files::Op::Read { path: x(n) })));
+    edge("token", TOKEN_BYTES, |n| once(x(n)));
     edge("op's body", CHUNK_BYTES, |n| op::ToStore::Chunk(Part { bytes: vec![7; n], last: true }));
     let refuse = |n| answered(Err(op::Refusal::new(op::Code::Timeout, x(n))));
     edge("refusal", ERROR_TEXT_BYTES, refuse);

@@ -3,7 +3,7 @@
 use fazt_protocol::{
     limit::{
         BLOB_PATH_BYTES, COLLECTION_BYTES, ERROR_TEXT_BYTES, FIELD_PATH_BYTES, FILE_PATH_BYTES, KV_KEY_BYTES, KV_KEYS,
-        MIME_BYTES, ORDER_FIELDS,
+        MIME_BYTES, ORDER_FIELDS, TOKEN_BYTES,
     },
     op::{Answer, Ask, Found, FromStore, Op, Refusal, ToStore, ds, files, kv, s3},
 };
@@ -84,8 +84,8 @@ pub(super) fn to_store() -> impl Strategy<Value = ToStore> {
         ds_op().prop_map(Op::Ds),
         s3_op().prop_map(Op::S3),
     ];
-    let ask = (any::<u64>(), prop::option::of(grant()), any::<u64>(), op, part())
-        .prop_map(|(number, grant, until_ns, op, body)| Ask { number, grant, until_ns, op, body });
+    let ask = (any::<[u64; 2]>(), prop::option::of(grant()), maybe_text(TOKEN_BYTES), op, part())
+        .prop_map(|([number, until_ns], grant, once, op, body)| Ask { number, grant, until_ns, once, op, body });
     prop_oneof![
         6 => ask.prop_map(|ask| ToStore::Ask(Box::new(ask))),
         1 => part().prop_map(ToStore::Chunk),

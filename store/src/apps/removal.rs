@@ -29,7 +29,7 @@ pub(crate) fn sweep(sql: &Connection) -> rusqlite::Result<bool> {
     let Some(app) = sql.prepare_cached(next)?.query_row([], |row| row.get::<_, u64>(0)).optional()? else {
         return Ok(false);
     };
-    let steps = [sweep_keys, sweep_blobs, sweep_documents, sweep_log, sweep_versions];
+    let steps = [sweep_keys, sweep_tokens, sweep_blobs, sweep_documents, sweep_log, sweep_versions];
     for step in steps {
         if step(sql, app)? > 0 {
             return Ok(true);
@@ -41,6 +41,11 @@ pub(crate) fn sweep(sql: &Connection) -> rusqlite::Result<bool> {
 
 fn sweep_keys(sql: &Connection, app: u64) -> rusqlite::Result<usize> {
     let few = "DELETE FROM kv WHERE id IN (SELECT id FROM kv WHERE app = ?1 LIMIT ?2)";
+    sql.prepare_cached(few)?.execute(params![app, ROWS])
+}
+
+fn sweep_tokens(sql: &Connection, app: u64) -> rusqlite::Result<usize> {
+    let few = "DELETE FROM once WHERE app = ?1 AND token IN (SELECT token FROM once WHERE app = ?1 LIMIT ?2)";
     sql.prepare_cached(few)?.execute(params![app, ROWS])
 }
 

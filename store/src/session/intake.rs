@@ -23,6 +23,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Intake {
     pub(crate) number: u64,
+    pub(crate) once: Option<String>,
     pub(crate) op: Op,
     pub(crate) request: RequestId,
     pub(crate) leash: Arc<Leash>,
@@ -49,6 +50,7 @@ pub(crate) type Body = (Vec<u8>, Lease, Option<blake3::Hash>);
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) number: u64,
+    pub(crate) once: Option<String>,
     pub(crate) op: Op,
     pub(crate) request: RequestId,
     pub(crate) leash: Arc<Leash>,
@@ -64,10 +66,11 @@ impl Intake {
         first: Part,
         bodies: &Arc<Budget>,
     ) -> Result<Self, Breach> {
-        let Asked { number, op, request, leash, asked_ns, request_ends_ns } = asked;
+        let Asked { number, once, op, request, leash, asked_ns, request_ends_ns } = asked;
         let hasher = matches!(op, Op::S3(s3::Op::Put { .. })).then(blake3::Hasher::new);
         let kept = refused.map_or_else(|| Ok(Kept { body: None, lease: bodies.lease(), hasher }), Err);
-        let mut intake = Self { number, op, request, leash, asked_ns, request_ends_ns, kept, seen: 0, whole: false };
+        let mut intake =
+            Self { number, once, op, request, leash, asked_ns, request_ends_ns, kept, seen: 0, whole: false };
         intake.push(first)?;
         Ok(intake)
     }
@@ -110,12 +113,12 @@ impl Intake {
 
     /// The body, its place in the budget and its hash; or the refusal.
     pub(crate) fn into_body(self) -> (Asked, Result<Body, Refusal>) {
-        let Self { number, op, request, leash, asked_ns, request_ends_ns, kept, .. } = self;
+        let Self { number, once, op, request, leash, asked_ns, request_ends_ns, kept, .. } = self;
         let body = kept.map(|kept| {
             let bytes = kept.body.map(Assembly::into_bytes).unwrap_or_default();
             (bytes, kept.lease, kept.hasher.map(|hasher| hasher.finalize()))
         });
-        (Asked { number, op, request, leash, asked_ns, request_ends_ns }, body)
+        (Asked { number, once, op, request, leash, asked_ns, request_ends_ns }, body)
     }
 }
 

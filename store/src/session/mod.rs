@@ -32,6 +32,7 @@ use self::{
 };
 use crate::{
     leash::Leash,
+    once,
     question::{Question, encode},
     refusal::late,
     route::{Route, route},
@@ -169,7 +170,9 @@ impl Session {
             Err(refusal) => (Some(refusal), self.leave.request().unwrap_or_else(RequestId::generate), asked_ns),
         };
         let leash = Leash::until(self.deadline_ns(request_ends_ns).min(ask.until_ns));
-        let asked = Asked { number: ask.number, op: ask.op, request, leash, asked_ns, request_ends_ns };
+        let refused = refused.or_else(|| once::check(ask.once.as_deref(), &ask.op).err());
+        let Ask { number, once, op, .. } = ask;
+        let asked = Asked { number, once, op, request, leash, asked_ns, request_ends_ns };
         self.intake = Some(Intake::begin(asked, refused, ask.body, &self.store.bodies)?);
         self.settle();
         Ok(())
@@ -185,7 +188,7 @@ impl Session {
     fn settle(&mut self) {
         let Some(intake) = self.intake.take_if(|intake| intake.is_whole()) else { return };
         let (asked, body) = intake.into_body();
-        let Asked { number, op, request, leash, asked_ns, request_ends_ns: ends_ns } = asked;
+        let Asked { number, once, op, request, leash, asked_ns, request_ends_ns: ends_ns } = asked;
         match body {
             Ok(_) if leash.is_past() => self.refuse(number, asked_ns, late()),
             Err(refusal) => self.refuse(number, asked_ns, refusal),
@@ -195,6 +198,7 @@ impl Session {
                     channel,
                     number,
                     request,
+                    once,
                     op,
                     body,
                     hash,

@@ -16,6 +16,7 @@ use crate::{
     connection::Connection,
     ds, kv,
     leash::Leash,
+    once,
     question::{Question, Reply},
     quota::Ledger,
     refusal::{OpError, invalid, late, of_sql},
@@ -137,12 +138,12 @@ impl<'a> Group<'a> {
         let app = question.channel.app;
         let leash = Arc::clone(&question.leash);
         let mut hand = Hand::new(self.connection, self.ledger, self.store.limits, leash);
-        match &question.op {
-            Op::Kv(op) => kv::write::answer(&mut hand, app, op, &question.body).map(Step::Done),
-            Op::Ds(op) => ds::write(&mut hand, app, op, &question.body).map(Step::Done),
-            Op::S3(_) => s3::answer(&mut hand, question),
+        once::answer(&mut hand, question, |hand, question| match &question.op {
+            Op::Kv(op) => kv::write::answer(hand, app, op, &question.body).map(Step::Done),
+            Op::Ds(op) => ds::write(hand, app, op, &question.body).map(Step::Done),
+            Op::S3(_) => s3::answer(hand, question),
             Op::Files(_) => Err(invalid("not a write").into()),
-        }
+        })
     }
 
     /// Commits, then answers.

@@ -215,12 +215,14 @@ pub struct Worker {
     pub number: u64,
     pub sequence: u64,
     pub within_ms: u32,
+    /// With the next question.
+    pub once: Option<String>,
     grant: Option<Grant>,
 }
 
 impl Worker {
     fn new(pipe: Pipe<op::FromStore, op::ToStore>, bind: u64) -> Self {
-        let mut worker = Self { pipe, bind, number: 0, sequence: 0, within_ms: 30_000, grant: None };
+        let mut worker = Self { pipe, bind, number: 0, sequence: 0, within_ms: 30_000, once: None, grant: None };
         worker.begin(Duration::from_secs(300));
         worker
     }
@@ -244,9 +246,9 @@ impl Worker {
     pub fn send(&mut self, op: Op, body: &[u8]) -> Result<(), PipeError> {
         self.number += 1;
         let (first, rest) = parts(body);
-        let (number, grant) = (self.number, self.grant.take());
+        let (number, grant, once) = (self.number, self.grant.take(), self.once.take());
         let until_ns = clock::now_ns() + u64::from(self.within_ms) * 1_000_000;
-        let ask = op::Ask { number, grant, until_ns, op, body: first };
+        let ask = op::Ask { number, grant, until_ns, once, op, body: first };
         self.pipe.send(&op::ToStore::Ask(Box::new(ask)), soon())?;
         for part in rest {
             self.pipe.send(&op::ToStore::Chunk(part), soon())?;
@@ -273,6 +275,12 @@ impl Worker {
     pub fn ask(&mut self, op: Op, body: &[u8]) -> Result<(Found, Vec<u8>), Refusal> {
         self.send(op, body).unwrap();
         self.hear().unwrap()
+    }
+
+    /// The next question has that token.
+    pub fn once(&mut self, token: &str) -> &mut Self {
+        self.once = Some(token.to_owned());
+        self
     }
 
     pub fn is_closed(&mut self) -> bool {

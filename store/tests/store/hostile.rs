@@ -23,7 +23,7 @@ fn set() -> Op {
 }
 
 fn ask(number: u64, op: Op, body: Part) -> ToStore {
-    ToStore::Ask(Box::new(Ask { number, grant: None, until_ns: u64::MAX, op, body }))
+    ToStore::Ask(Box::new(Ask { number, grant: None, until_ns: u64::MAX, once: None, op, body }))
 }
 
 fn frame(message: &ToStore) -> Vec<u8> {
@@ -203,6 +203,7 @@ fn who_never_reads_is_cut_off_and_the_rest_goes_on() {
             number: flood.number,
             grant: Some(grant),
             until_ns: u64::MAX,
+            once: None,
             op: large.clone(),
             body: Part::empty(),
         };

@@ -11,5 +11,6 @@ mod hostile;
 mod isolation;
 mod keys;
 mod lifecycle;
+mod once;
 mod registry;
 mod throughput;

@@ -39,7 +39,7 @@ pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call) {
 
 fn question(number: u64, grant: Option<Grant>) -> ToStore {
     let op = Op::Kv(kv::Op::Get { key: "ledger:t1".to_owned() });
-    ToStore::Ask(Box::new(Ask { number, grant, until_ns: u64::MAX, op, body: Part::empty() }))
+    ToStore::Ask(Box::new(Ask { number, grant, until_ns: u64::MAX, once: None, op, body: Part::empty() }))
 }
 
 /// One question; what comes of it in a word.

@@ -1,7 +1,10 @@
 //! Sudden death: any process may be killed with -9 at any time, and the farm puts itself right.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    sync::atomic::{
+        AtomicBool, AtomicUsize,
+        Ordering::{Relaxed, SeqCst},
+    },
     thread,
     time::Instant,
 };
@@ -144,6 +147,37 @@ fn a_killed_store_is_back_within_a_second_with_all_that_it_acknowledged() {
         canary.sings(20);
     }
     store_failures(canary, rounds);
+    integrity(&farm);
+}
+
+/// A client that repeats what failed loses nothing and has nothing counted twice.
+#[test]
+fn with_a_token_a_killed_store_is_no_reason_to_lose_or_double_a_write() {
+    let farm = Setup::new(3).start();
+    let app = farm.script("app", "respond({ n: fazt.storage.kv.incr('n', { once: request.query.token }) })");
+    let (clients, writes) = (3, 60);
+    let done = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for client in 0..clients {
+            let (app, done) = (app.keeping(), &done);
+            scope.spawn(move || {
+                for write in 0..writes {
+                    let target = format!("/api/?token={client}:{write}");
+                    eventually(promised(seconds(10)), "the write is done", || app.get(&target).status == 200);
+                    done.fetch_add(1, Relaxed);
+                }
+            });
+        }
+        for round in 1..=5 {
+            let enough = || done.load(Relaxed) >= round * clients * writes / 6;
+            eventually(promised(seconds(20)), "writes between two ends of the store", enough);
+            farm.child("fazt-store").kill();
+        }
+    });
+    assert_eq!(
+        farm.script("app", "respond(String(fazt.storage.kv.get('n')))").get("/api/").text(),
+        (clients * writes).to_string()
+    );
     integrity(&farm);
 }
 

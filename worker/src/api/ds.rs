@@ -18,14 +18,14 @@ const QUERY: Most = Most { name: "query", bytes: QUERY_BYTES };
 const CHANGES: Most = Most { name: "query and changes", bytes: QUERY_BYTES + DOCUMENT_BYTES };
 const FIELD: Most = Most { name: "order", bytes: FIELD_PATH_BYTES };
 
-/// (collection, document)
+/// (collection, document, token or undefined)
 pub(super) fn insert<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
-    ask(call, "ds.insert", &DOCUMENT, Verb::Insert)
+    write(call, "ds.insert", &DOCUMENT, Verb::Insert)
 }
 
-/// (collection, documents)
+/// (collection, documents, token or undefined)
 pub(super) fn insert_many<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
-    ask(call, "ds.insertMany", &DOCUMENTS, Verb::InsertMany)
+    write(call, "ds.insertMany", &DOCUMENTS, Verb::InsertMany)
 }
 
 /// (collection, query, limit, offset, array of fields, each with `-` in front for descending)
@@ -45,14 +45,14 @@ pub(super) fn find_one<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
     ask(call, "ds.findOne", &QUERY, Verb::FindOne)
 }
 
-/// (collection, `{ "query", "changes" }`)
+/// (collection, `{ "query", "changes" }`, token or undefined)
 pub(super) fn update<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
-    ask(call, "ds.update", &CHANGES, Verb::Update)
+    write(call, "ds.update", &CHANGES, Verb::Update)
 }
 
-/// (collection, id or query)
+/// (collection, id or query, token or undefined)
 pub(super) fn delete<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
-    ask(call, "ds.delete", &QUERY, Verb::Delete)
+    write(call, "ds.delete", &QUERY, Verb::Delete)
 }
 
 /// (collection, query)
@@ -61,7 +61,18 @@ pub(super) fn count<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
 }
 
 fn ask<'a>(call: &Call<'a, '_>, op: &'static str, body: &Most, verb: Verb) -> Result<Value<'a>, Thrown> {
+    let (op, json) = read(call, op, body, verb)?;
+    call.ask(op, json.as_bytes())
+}
+
+fn write<'a>(call: &Call<'a, '_>, op: &'static str, body: &Most, verb: Verb) -> Result<Value<'a>, Thrown> {
+    let (op, json) = read(call, op, body, verb)?;
+    call.write(op, 2, json.as_bytes())
+}
+
+/// The op and its body, as all of them have them.
+fn read(call: &Call<'_, '_>, op: &'static str, body: &Most, verb: Verb) -> Result<(Op, String), Thrown> {
     let collection = call.bounded(op, 0, &COLLECTION)?;
     let json = call.bounded(op, 1, body)?;
-    call.ask(Op::Ds(ds::Op { collection, verb }), json.as_bytes())
+    Ok((Op::Ds(ds::Op { collection, verb }), json))
 }

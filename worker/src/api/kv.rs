@@ -33,7 +33,7 @@ pub(super) fn get_many<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
     call.ask(Op::Kv(kv::Op::GetMany { keys }), &[])
 }
 
-/// (key, JSON, ttl in ms or -1, only if absent, only if this version or -1)
+/// (key, JSON, ttl in ms or -1, only if absent, only if this version or -1, token or undefined)
 pub(super) fn set<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
     let key = call.bounded("kv.set", 0, &KEY)?;
     let json = call.bounded("kv.set", 1, &VALUE)?;
@@ -44,18 +44,19 @@ pub(super) fn set<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
         () => Condition::Always,
     };
     let ttl_ms = (ttl >= 0.0).then_some(ttl as u64);
-    call.ask(Op::Kv(kv::Op::Set { key, ttl_ms, condition }), json.as_bytes())
+    call.write(Op::Kv(kv::Op::Set { key, ttl_ms, condition }), 5, json.as_bytes())
 }
 
+/// (key, token or undefined)
 pub(super) fn delete<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
     let key = call.bounded("kv.delete", 0, &KEY)?;
-    call.ask(Op::Kv(kv::Op::Delete { key }), &[])
+    call.write(Op::Kv(kv::Op::Delete { key }), 1, &[])
 }
 
-/// (key, by)
+/// (key, by, token or undefined)
 pub(super) fn incr<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
     let key = call.bounded("kv.incr", 0, &KEY)?;
-    call.ask(Op::Kv(kv::Op::Incr { key, by: call.number(1).into() }), &[])
+    call.write(Op::Kv(kv::Op::Incr { key, by: call.number(1).into() }), 2, &[])
 }
 
 /// (prefix, limit, after or undefined)

@@ -9,12 +9,12 @@ use fazt_protocol::{
 };
 
 use super::{Call, storage::Most};
-use crate::engine::{OpReply, realm::Thrown, value::Value};
+use crate::engine::{OpReply, Question, realm::Thrown, value::Value};
 
 const PATH: Most = Most { name: "path", bytes: BLOB_PATH_BYTES };
 const MIME: Most = Most { name: "mime", bytes: MIME_BYTES };
 
-/// (path, string or bytes, mime or undefined)
+/// (path, string or bytes, mime or undefined, token or undefined)
 pub(super) fn put<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
     let path = call.bounded("s3.put", 0, &PATH)?;
     let mime = call.optional("s3.put", 2, &MIME)?;
@@ -25,7 +25,7 @@ pub(super) fn put<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
         data.with_bytes(|bytes| (bytes.len() <= OP_BODY_BYTES).then(|| bytes.to_vec()))
     };
     match bytes {
-        Some(Some(bytes)) => call.ask(Op::S3(s3::Op::Put { path, mime }), &bytes),
+        Some(Some(bytes)) => call.write(Op::S3(s3::Op::Put { path, mime }), 3, &bytes),
         Some(None) => Err(call.refuse("s3.put", &Refusal::new(Code::TooLarge, "one call moves at most 16 MiB"))),
         None => Err(call.refuse("s3.put", &Refusal::new(Code::InvalidArgument, "data is a buffer that was detached"))),
     }
@@ -45,9 +45,10 @@ pub(super) fn head<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
     blob(call, Op::S3(s3::Op::Head { path }))
 }
 
+/// (path, token or undefined)
 pub(super) fn delete<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
     let path = call.bounded("s3.delete", 0, &PATH)?;
-    call.ask(Op::S3(s3::Op::Delete { path }), &[])
+    call.write(Op::S3(s3::Op::Delete { path }), 1, &[])
 }
 
 /// (prefix, limit, after or undefined)
@@ -59,7 +60,7 @@ pub(super) fn list<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
 
 fn blob<'a>(call: &Call<'a, '_>, op: Op) -> Result<Value<'a>, Thrown> {
     let name = op.name();
-    let OpReply { found, body, .. } = call.reply(op, &[])?;
+    let OpReply { found, body, .. } = call.reply(&Question::new(&op, &[]))?;
     let Head { mime, size, hash, updated_at } = match found {
         Found::Blob(head) => head,
         Found::Nothing => return Ok(call.realm.null()),

@@ -1,9 +1,12 @@
 //! What the storage leaves share: sizes checked, the store asked, its answer made a value, its refusal an error.
 
-use fazt_protocol::op::{Code, Found, Op, Refusal};
+use fazt_protocol::{
+    limit::TOKEN_BYTES,
+    op::{Code, Found, Op, Refusal},
+};
 
 use super::Call;
-use crate::engine::{OpReply, realm::Thrown, value::Value};
+use crate::engine::{OpReply, Question, realm::Thrown, value::Value};
 
 /// A limit on an argument.
 pub(super) struct Most {
@@ -12,6 +15,8 @@ pub(super) struct Most {
     /// The most bytes of UTF-8.
     pub(super) bytes: usize,
 }
+
+const TOKEN: Most = Most { name: "once", bytes: TOKEN_BYTES };
 
 impl<'a> Call<'a, '_> {
     /// A string argument in UTF-8, within its limit.
@@ -32,8 +37,18 @@ impl<'a> Call<'a, '_> {
 
     /// Asks the store, and makes what it found a value.
     pub(super) fn ask(&self, op: Op, body: &[u8]) -> Result<Value<'a>, Thrown> {
+        self.ask_once(op, None, body)
+    }
+
+    /// The same for a write that may have a token, at that place of the arguments.
+    pub(super) fn write(&self, op: Op, token: usize, body: &[u8]) -> Result<Value<'a>, Thrown> {
+        let once = self.optional(op.name(), token, &TOKEN)?;
+        self.ask_once(op, once.as_deref(), body)
+    }
+
+    fn ask_once(&self, op: Op, once: Option<&str>, body: &[u8]) -> Result<Value<'a>, Thrown> {
         let name = op.name();
-        let OpReply { found, body, .. } = self.reply(op, body)?;
+        let OpReply { found, body, .. } = self.reply(&Question { op: &op, once, body })?;
         match found {
             Found::Done => Ok(self.realm.undefined()),
             Found::Nothing => Ok(self.realm.null()),
@@ -57,10 +72,9 @@ impl<'a> Call<'a, '_> {
     }
 
     /// Asks the store.
-    pub(super) fn reply(&self, op: Op, body: &[u8]) -> Result<OpReply, Thrown> {
+    pub(super) fn reply(&self, question: &Question<'_>) -> Result<OpReply, Thrown> {
         let turn = self.turn()?;
-        let name = op.name();
-        let reply = turn.ask(op, body).map_err(|refusal| self.refuse(name, &refusal))?;
+        let reply = turn.ask(question).map_err(|refusal| self.refuse(question.op.name(), &refusal))?;
         // Waiting for the store is no time of the script's, and not polled.
         if turn.clock().is_over() { Err(self.realm.interrupt()) } else { Ok(reply) }
     }

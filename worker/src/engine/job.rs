@@ -40,13 +40,24 @@ pub trait Host {
     ///
     /// # Errors
     /// The store's refusal, or one that stands for its silence.
-    fn ask(&mut self, op: Op, body: &[u8]) -> Result<OpReply, Refusal>;
+    fn ask(&mut self, question: &Question<'_>) -> Result<OpReply, Refusal>;
 
     /// Takes a line of the app's log.
     fn log(&mut self, line: LogLine);
 
     /// Is told which part of the run begins.
     fn phase(&mut self, phase: Phase);
+}
+
+/// One storage call.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// What is asked.
+    pub op: &'a Op,
+    /// A write's token: it is done once, however often it is asked.
+    pub once: Option<&'a str>,
+    /// The value, document, query or blob.
+    pub body: &'a [u8],
 }
 
 /// The store's answer.
@@ -105,6 +116,19 @@ pub struct Finished {
     pub ops: Vec<OpSpan>,
     /// Whether this worker should not serve again.
     pub retire: bool,
+}
+
+impl<'a> Question<'a> {
+    /// A question without a token.
+    #[must_use]
+    pub fn new(op: &'a Op, body: &'a [u8]) -> Self {
+        Self { op, once: None, body }
+    }
+
+    /// Whether it may be asked again by somebody who cannot know whether it was done.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.once.is_some() || !self.op.is_write()
+    }
 }
 
 impl Job<'_> {

@@ -39,7 +39,7 @@ use fazt_jail::Jailed;
 use fazt_protocol::call::Spans;
 use nix::time::{ClockId, clock_gettime};
 
-pub use job::{App, Config, Finished, FreshState, Host, Job, OpReply};
+pub use job::{App, Config, Finished, FreshState, Host, Job, OpReply, Question};
 pub use prelude::Standard;
 pub use runtime::EngineError;
 

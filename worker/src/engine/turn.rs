@@ -19,11 +19,11 @@ use fazt_protocol::{
     call::{Level, LogLine, OpSpan, Request, Source, Work},
     clock::micros,
     limit::TRACED_OPS,
-    op::{Code, Op, Refusal},
+    op::{Code, Refusal},
 };
 
 use super::{
-    Host, Job, OpReply,
+    Host, Job, OpReply, Question,
     chance::Chance,
     clock::Clock,
     journal::Journal,
@@ -166,17 +166,17 @@ impl<'a> Turn<'a> {
     }
 
     /// Asks the store.
-    pub(crate) fn ask(&self, op: Op, body: &[u8]) -> Result<OpReply, Refusal> {
+    pub(crate) fn ask(&self, question: &Question<'_>) -> Result<OpReply, Refusal> {
         let Some(left) = self.calls_left.get().checked_sub(1) else {
             let message = format!("a request may make {} storage calls", self.calls_most);
             return Err(Refusal::new(Code::RateLimited, message));
         };
         self.calls_left.set(left);
-        let (name, collection) = (op.name().to_owned(), op.collection().map(str::to_owned));
+        let (name, collection) = (question.op.name().to_owned(), question.op.collection().map(str::to_owned));
         let asked = Instant::now();
         let mut host = self.host.borrow_mut();
         host.phase(Phase::Storage);
-        let reply = host.ask(op, body);
+        let reply = host.ask(question);
         host.phase(Phase::Execute);
         let span = micros(asked.elapsed());
         let store_us = reply.as_ref().map_or(0, |reply| reply.store_us);

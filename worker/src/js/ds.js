@@ -27,17 +27,19 @@
   }
 
   internal.ds = {
-    insert(collection, document) {
+    insert(collection, document, options) {
       const op = 'ds.insert';
-      return dsInsert(collectionOf(op, collection), check.json(op, 'doc', check.plain(op, 'doc', document)));
+      collectionOf(op, collection);
+      const text = check.json(op, 'doc', check.plain(op, 'doc', document));
+      return dsInsert(collection, text, check.once(op, options));
     },
 
-    insertMany(collection, documents) {
+    insertMany(collection, documents, options) {
       const op = 'ds.insertMany';
       collectionOf(op, collection);
       const list = check.array(op, 'docs', documents, MOST_DOCUMENTS);
       list.forEach((document, at) => check.plain(op, `docs[${at}]`, document));
-      return dsInsertMany(collection, check.json(op, 'docs', list));
+      return dsInsertMany(collection, check.json(op, 'docs', list), check.once(op, options));
     },
 
     find(collection, query = {}, options = undefined) {
@@ -55,18 +57,17 @@
       return dsFindOne(collectionOf(op, collection), idOrQueryOf(op, idOrQuery));
     },
 
-    update(collection, idOrQuery, changes) {
+    update(collection, idOrQuery, changes, options) {
       const op = 'ds.update';
       collectionOf(op, collection);
       const query = idOrQueryOf(op, idOrQuery);
       const text = check.json(op, 'changes', check.plain(op, 'changes', changes));
-      if (arguments.length > 3 && arguments[3] !== undefined) check.options(op, 'options', arguments[3], []);
-      return dsUpdate(collection, `{"query":${query},"changes":${text}}`);
+      return dsUpdate(collection, `{"query":${query},"changes":${text}}`, check.once(op, options));
     },
 
-    delete(collection, idOrQuery) {
+    delete(collection, idOrQuery, options) {
       const op = 'ds.delete';
-      return dsDelete(collectionOf(op, collection), idOrQueryOf(op, idOrQuery));
+      return dsDelete(collectionOf(op, collection), idOrQueryOf(op, idOrQuery), check.once(op, options));
     },
 
     count(collection, query = {}) {

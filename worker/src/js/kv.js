@@ -3,18 +3,19 @@
   'use strict';
   const { check } = internal;
   const { kvGet, kvGetVersion, kvGetMany, kvSet, kvDelete, kvIncr, kvList } = host;
+  const { isFinite } = Number;
   const LONGEST_TTL_MS = 100 * 365 * 24 * 3600 * 1000;
   const MOST_KEYS = 256;
   const MOST_ENTRIES = 1000;
 
   internal.kv = {
-    set(key, value, options) {
+    set(key, value, options, last) {
       const op = 'kv.set';
       check.string(op, 'key', key);
       const json = check.json(op, 'value', value);
       const given = typeof options === 'number'
         ? { ttlMs: options }
-        : check.options(op, 'options', options, ['ttlMs', 'ifAbsent', 'ifVersion']);
+        : check.options(op, 'options', options, ['ttlMs', 'ifAbsent', 'ifVersion', 'once']);
       const ttl = given.ttlMs === undefined ? -1 : check.count(op, 'ttlMs', given.ttlMs, 1, LONGEST_TTL_MS);
       const version = given.ifVersion === undefined ? -1 : check.count(op, 'ifVersion', given.ifVersion, 0, 2 ** 53 - 1);
       if (given.ifAbsent !== undefined && typeof given.ifAbsent !== 'boolean') {
@@ -22,7 +23,8 @@
       }
       const absent = given.ifAbsent === true;
       if (absent && version >= 0) throw check.invalid(op, 'ifAbsent and ifVersion exclude each other');
-      return kvSet(key, json, ttl, absent, version);
+      const once = given.once === undefined ? check.once(op, last) : check.token(op, given.once);
+      return kvSet(key, json, ttl, absent, version, once);
     },
 
     get(key) {
@@ -40,15 +42,21 @@
       return kvGetMany(list);
     },
 
-    delete(key) {
-      return kvDelete(check.string('kv.delete', 'key', key));
+    delete(key, options) {
+      const op = 'kv.delete';
+      return kvDelete(check.string(op, 'key', key), check.once(op, options));
     },
 
-    incr(key, by = 1) {
+    // (key), (key, by), (key, options) or (key, by, options)
+    incr(key, by = 1, options = undefined) {
       const op = 'kv.incr';
       check.string(op, 'key', key);
-      if (typeof by !== 'number' || !Number.isFinite(by)) throw check.invalid(op, 'by must be a finite number');
-      return kvIncr(key, by);
+      if (typeof by === 'object' && by !== null && options === undefined) {
+        options = by;
+        by = 1;
+      }
+      if (typeof by !== 'number' || !isFinite(by)) throw check.invalid(op, 'by must be a finite number');
+      return kvIncr(key, by, check.once(op, options));
     },
 
     list(prefix = '', options = undefined) {

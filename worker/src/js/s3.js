@@ -27,14 +27,19 @@
   const made = Blob.prototype;
 
   internal.s3 = {
-    put(path, data, mime) {
+    // (path, data), (path, data, mime), (path, data, options) or (path, data, mime, options)
+    put(path, data, mime, options) {
       const op = 's3.put';
       pathOf(op, path);
+      if (typeof mime === 'object' && mime !== null && options === undefined) {
+        options = mime;
+        mime = undefined;
+      }
       const what = typeof data === 'string' ? 'string' : kind(data);
       if (what !== 'string' && what !== 'buffer' && what !== 'typed') {
         throw check.invalid(op, 'data must be a string, an ArrayBuffer or a typed array');
       }
-      return s3Put(path, data, check.optionalString(op, 'mime', mime));
+      return s3Put(path, data, check.optionalString(op, 'mime', mime), check.once(op, options));
     },
 
     get(path, range) {
@@ -56,8 +61,9 @@
       return { path, mime, size, etag: `"${hash}"`, hash, updatedAt };
     },
 
-    delete(path) {
-      return s3Delete(pathOf('s3.delete', path));
+    delete(path, options) {
+      const op = 's3.delete';
+      return s3Delete(pathOf(op, path), check.once(op, options));
     },
 
     list(prefix = '', options = undefined) {

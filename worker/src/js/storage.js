@@ -70,6 +70,17 @@
       return read;
     },
 
+    // A write's token, or undefined.
+    token(op, value) {
+      if (value !== undefined && this.string(op, 'once', value) === '') throw invalid(op, 'once must not be empty');
+      return value;
+    },
+
+    // The token in the last argument of a write, `{ once: token }`.
+    once(op, options) {
+      return this.token(op, this.options(op, 'options', options, ['once']).once);
+    },
+
     // A plain object: not an array, a Map or the like.
     plain(op, name, value) {
       if (typeof value !== 'object' || value === null || isArray(value)) {

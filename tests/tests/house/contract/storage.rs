@@ -1,5 +1,7 @@
 //! `fazt.storage`: what each call returns, and what it refuses by name.
 
+use fazt_tests::http::Request;
+
 use super::{Want::*, check, farm};
 
 #[test]
@@ -41,6 +43,25 @@ fn kv() {
         ("fazt.storage.kv.get('awaited').constructor", Problem(500, "script_error", "")),
         ("(async () => await fazt.storage.kv.incr('aw'))()", Json("1")),
     ]);
+}
+
+#[test]
+fn a_token_has_a_write_done_once() {
+    let farm = farm();
+    let source = "const { kv, ds, s3 } = fazt.storage; const once = request.headers['idempotency-key'];
+        respond([kv.incr('n', { once: once + 1 }), kv.set('s', 1, { ifAbsent: true, once: once + 2 }), kv.delete('s', { once: once + 3 }),
+            ds.insert('d', { n: 1 }, { once: once + 4 }), ds.update('d', {}, { $inc: { n: 1 } }, { once: once + 5 }), s3.put('p', 'x', { once: once + 6 }),
+            ds.find('d').map((d) => d.n), kv.get('n')])";
+    let (app, other) = (farm.script("app", source), farm.script("other", source));
+    let keyed = |key: &str| Request::new("POST", "/api/").header("Idempotency-Key", key);
+    let first = app.send(&keyed("a"));
+    assert_eq!(first.status, 200, "{}", first.text());
+    for _again in 0..5 {
+        assert_eq!(app.send(&keyed("a")).text(), first.text());
+    }
+    let next = app.send(&keyed("b")).json();
+    assert_eq!((&next[0], &next[7]), (&serde_json::json!(2), &serde_json::json!(2)));
+    assert_eq!(other.send(&keyed("a")).json()[7], serde_json::json!(1));
 }
 
 #[test]

@@ -35,12 +35,15 @@ pub(super) struct Probe {
     pub(super) phases: Vec<Phase>,
     pub(super) keys: BTreeMap<String, String>,
     pub(super) asked: Vec<(Op, String)>,
+    pub(super) tokens: Vec<Option<String>>,
     pub(super) refusal: Option<Refusal>,
     pub(super) delay: Duration,
 }
 
 impl Host for Probe {
-    fn ask(&mut self, op: Op, body: &[u8]) -> Result<OpReply, Refusal> {
+    fn ask(&mut self, question: &Question<'_>) -> Result<OpReply, Refusal> {
+        let Question { op, once, body } = *question;
+        self.tokens.push(once.map(str::to_owned));
         self.asked.push((op.clone(), String::from_utf8_lossy(body).into_owned()));
         let until = std::time::Instant::now() + self.delay;
         while std::time::Instant::now() < until {
@@ -50,7 +53,7 @@ impl Host for Probe {
             return Err(refusal.clone());
         }
         let json = |text: String| (Found::Json, text.into_bytes());
-        let (found, body) = match op {
+        let (found, body) = match op.clone() {
             Op::Kv(kv::Op::Get { key }) => {
                 self.keys.get(&key).map_or((Found::Nothing, Vec::new()), |value| json(value.clone()))
             }

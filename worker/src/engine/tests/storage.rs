@@ -9,6 +9,13 @@ fn asked(script: &str) -> (Op, String) {
     bench.probe.asked.pop().unwrap_or_else(|| panic!("{script} asked nothing"))
 }
 
+/// The token of the last question.
+fn token_of(script: &str) -> Option<String> {
+    let mut bench = Bench::new(script);
+    let outcome = bench.serve().outcome;
+    bench.probe.tokens.pop().unwrap_or_else(|| panic!("{script} asked nothing: {outcome:?}"))
+}
+
 #[test]
 fn values_come_back() {
     let script = "const { kv } = fazt.storage; kv.set('k', { a: [1, 'é', null] }); const got = kv.get('k'); got.a.push(kv.get('none') === undefined);
@@ -43,6 +50,35 @@ fn calls_become_ops() {
     );
 }
 
+#[test]
+fn a_writes_last_argument_may_hold_its_token() {
+    let rows = [
+        "kv.set('k', 1, { once: 't' })",
+        "kv.set('k', 1, { ttlMs: 5, ifAbsent: true, once: 't' })",
+        "kv.set('k', 1, 5, { once: 't' })",
+        "kv.set('k', 1, undefined, { once: 't' })",
+        "kv.set('k', 1, { ifVersion: 1 }, { once: 't' })",
+        "kv.delete('k', { once: 't' })",
+        "kv.incr('k', { once: 't' })",
+        "kv.incr('k', 2, { once: 't' })",
+        "ds.insert('c', {}, { once: 't' })",
+        "ds.insertMany('c', [{}], { once: 't' })",
+        "ds.update('c', 'id', {}, { once: 't' })",
+        "ds.delete('c', {}, { once: 't' })",
+        "s3.put('p', 'x', { once: 't' })",
+        "s3.put('p', 'x', 'text/plain', { once: 't' })",
+        "s3.delete('p', { once: 't' })",
+    ];
+    for call in rows {
+        let with_token = token_of(&format!("const {{ kv, ds, s3 }} = fazt.storage; {call}"));
+        assert_eq!(with_token, Some("t".to_owned()), "{call}");
+        let without = call.replace("once: 't'", "once: undefined");
+        assert_eq!(token_of(&format!("const {{ kv, ds, s3 }} = fazt.storage; {without}")), None, "{without}");
+    }
+    let options = "Object.prototype.once = 'everywhere'; fazt.storage.kv.delete('k'); fazt.storage.kv.delete('k', {})";
+    assert_eq!(token_of(options), None, "an object's own token counts, and no other");
+}
+
 /// Calls, and what the refusal must name.
 const WRONG: &[(&str, &str)] = &[
     ("kv.set()", "key"),
@@ -54,7 +90,15 @@ const WRONG: &[(&str, &str)] = &[
     ("kv.set('k', 1, -1)", "ttlMs"),
     ("kv.set('k', 1, NaN)", "ttlMs"),
     ("kv.set('k', 1, { ttl: 5 })", "\"ttl\""),
-    ("kv.set('k', 1, { once: 't' })", "\"once\""),
+    ("kv.set('k', 1, { once: 1 })", "once must be a string"),
+    ("kv.set('k', 1, 5, { once: '' })", "once must not be empty"),
+    ("kv.set('k', 1, { once: 'x'.repeat(129) })", "once has 129 bytes"),
+    ("kv.set('k', 1, { ttlMs: 5 }, { twice: 't' })", "\"twice\""),
+    ("kv.delete('k', 't')", "options must be an object"),
+    ("kv.incr('k', { by: 1 })", "\"by\""),
+    ("kv.get('k'), kv.incr('k', 1, { once: null })", "once must be a string"),
+    ("ds.insert('c', {}, { once: {} })", "once must be a string"),
+    ("s3.put('p', 'x', { mime: 'a/b' })", "\"mime\""),
     ("kv.set('k', 1, { ifAbsent: 1 })", "ifAbsent"),
     ("kv.set('k', 1, { ifAbsent: true, ifVersion: 1 })", "exclude"),
     ("kv.set('k', 1, { ifVersion: -1 })", "ifVersion"),
