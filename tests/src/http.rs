@@ -9,6 +9,8 @@ use std::{
 
 use serde_json::Value;
 
+use crate::oracle::log;
+
 /// How long a farm may be silent before the test has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -181,6 +183,11 @@ impl App {
         // A server may answer, and close, before it has read a body that it does not want.
         let sent = to.get_mut().write_all(body);
         let answer = read(to, method == "HEAD", started);
+        if let Ok(answer) = &answer
+            && let Some(id) = answer.header("x-request-id")
+        {
+            log::note_of(self.address, id, answer.status);
+        }
         if answer.is_err() { sent.and(answer) } else { answer }
     }
 }
@@ -194,6 +201,7 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut all = Vec::new();
     // A reset after the answer is an end as well.
     let _reset = connection.read_to_end(&mut all);
+    log::note_all(address, &all);
     all
 }
 
@@ -230,6 +238,9 @@ pub fn read(from: &mut impl BufRead, to_head: bool, started: Instant) -> io::Res
         answer.body = body(from, &answer)?;
     }
     answer.took = started.elapsed();
+    if let Some(id) = answer.header("x-request-id") {
+        log::note(id);
+    }
     Ok(answer)
 }
 

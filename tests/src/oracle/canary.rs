@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     farm::Farm,
     http::{App, Request},
-    wait::{eventually, seconds},
+    wait::{eventually, millis, promised, seconds},
 };
 
 /// The app's name.
@@ -55,16 +55,29 @@ struct Book {
     acknowledged: BTreeSet<String>,
     unknown: BTreeSet<String>,
     failures: Vec<Failure>,
-    slowest: Duration,
+    took: Vec<Duration>,
+    idle: usize,
+}
+
+/// Deploys the neighbour's app and asks it once.
+#[must_use]
+pub fn deploy(farm: &Farm) -> App {
+    let app = farm.script(NAME, SOURCE);
+    assert_eq!(app.get("/api/?say=hello").json()["said"], "hello");
+    app
+}
+
+/// How long 99 of 100 of its requests may take, by what they take where nothing else happens.
+#[must_use]
+pub fn patience(idle: Duration) -> Duration {
+    promised(millis(50)).max(idle.saturating_mul(3))
 }
 
 impl Canary {
     /// Deploys the app and begins to ask.
     #[must_use]
     pub fn release(farm: &Farm) -> Self {
-        let app = farm.script(NAME, SOURCE);
-        assert_eq!(app.get("/api/?say=hello").json()["said"], "hello");
-        Self::ask(app)
+        Self::ask(deploy(farm))
     }
 
     /// Begins to ask an app that is there.
@@ -92,6 +105,20 @@ impl Canary {
         eventually(seconds(30), "the neighbour is served", || self.asked.load(SeqCst) >= until);
     }
 
+    /// Until now nothing else happened.
+    pub fn idle_until_now(&self) {
+        let mut book = self.book.lock().unwrap();
+        book.idle = book.took.len();
+    }
+
+    /// How long 99 of 100 of its requests took: while nothing else happened, and since.
+    #[must_use]
+    pub fn usual(&self) -> (Duration, Duration) {
+        let book = self.book.lock().unwrap();
+        let (idle, since) = book.took.split_at(book.idle);
+        (most_of(idle), most_of(since))
+    }
+
     /// Ends it: all must have been answered well, and all that was acknowledged be there, once.
     pub fn was_well(self) {
         let (failures, _) = self.end();
@@ -117,8 +144,16 @@ impl Canary {
             let known = book.acknowledged.contains(token) || book.unknown.contains(token);
             assert!(known && *count == 1, "{token} was written {count} times, or by nobody");
         }
-        (book.failures.clone(), book.slowest)
+        (book.failures.clone(), book.took.iter().max().copied().unwrap_or_default())
     }
+}
+
+/// What 99 of 100 are within.
+fn most_of(took: &[Duration]) -> Duration {
+    let mut sorted = took.to_vec();
+    sorted.sort_unstable();
+    let at = sorted.len().saturating_mul(99) / 100;
+    sorted.get(at.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
 }
 
 fn ask_once(app: &App, number: usize, book: &Mutex<Book>) {
@@ -133,7 +168,7 @@ fn ask_once(app: &App, number: usize, book: &Mutex<Book>) {
         Ok(answer) => answer.json()["said"] == token.as_str(),
         Err(_) => false,
     };
-    book.slowest = book.slowest.max(answer.as_ref().map(|answer| answer.took).unwrap_or_default());
+    book.took.extend(answer.as_ref().map(|answer| answer.took));
     match (is_write, well) {
         (true, true) => drop(book.acknowledged.insert(token)),
         (true, false) => drop(book.unknown.insert(token)),

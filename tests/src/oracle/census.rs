@@ -1,4 +1,6 @@
-//! Processes and descriptors before and after: whatever was done to a farm, nothing of it may remain.
+//! Processes, descriptors, memory and files before and after: whatever was done to a farm, nothing of it may remain.
+
+use std::{collections::BTreeSet, fs, path::Path};
 
 use crate::{
     farm::Farm,
@@ -8,13 +10,17 @@ use crate::{
 
 /// Descriptors more than before that are no leak: a connection that is still closing, a worker bound meanwhile.
 const SLACK: usize = 6;
+/// Memory more than before that is no leak: what the allocator and SQLite keep to use again.
+const SLACK_BYTES: u64 = 48 << 20;
 
 /// A farm at rest.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Census {
     workers: usize,
     router: usize,
     store: usize,
+    resident_bytes: u64,
+    files: BTreeSet<String>,
 }
 
 impl Census {
@@ -25,11 +31,11 @@ impl Census {
         Self::count(farm)
     }
 
-    /// Waits until all is as before: the same number of workers, no zombie, no descriptor more.
+    /// Waits until all is as before: the same number of workers, no zombie, no descriptor, file or great piece of memory more.
     pub fn holds(&self, farm: &Farm) {
         farm.settle();
-        let mut now = *self;
-        let what = "processes and descriptors are as before";
+        let mut now = self.clone();
+        let what = "processes, descriptors, memory and files are as before";
         let started = std::time::Instant::now();
         eventually(seconds(10), what, || {
             now = Self::count(farm);
@@ -37,17 +43,33 @@ impl Census {
             let well = zombies == 0
                 && now.workers == self.workers
                 && now.router <= self.router.saturating_add(SLACK)
-                && now.store <= self.store.saturating_add(SLACK);
+                && now.store <= self.store.saturating_add(SLACK)
+                && now.resident_bytes <= self.resident_bytes.saturating_add(SLACK_BYTES)
+                && now.files == self.files;
             assert!(well || started.elapsed() < seconds(9), "before {self:?}, now {now:?}, {zombies} zombies");
             well
         });
     }
 
     fn count(farm: &Farm) -> Self {
+        let (router, store) = (farm.router(), farm.child("fazt-store"));
+        let mut files = BTreeSet::new();
+        list(farm.data().above(), &mut files);
         Self {
             workers: farm.children("fazt-worker").len(),
-            router: farm.router().descriptors(),
-            store: farm.child("fazt-store").descriptors(),
+            router: router.descriptors(),
+            store: store.descriptors(),
+            resident_bytes: router.resident_bytes().saturating_add(store.resident_bytes()),
+            files,
+        }
+    }
+}
+
+fn list(folder: &Path, files: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap().filter_map(Result::ok) {
+        files.insert(entry.path().to_string_lossy().into_owned());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            list(&entry.path(), files);
         }
     }
 }

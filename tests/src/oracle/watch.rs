@@ -1,0 +1,73 @@
+//! All that must hold, over everything that happens between [`Watch::over`] and [`Watch::close`].
+
+use crate::{
+    farm::Farm,
+    http::App,
+    oracle::{
+        canary::{self, Canary, patience},
+        census::Census,
+        log::Record,
+    },
+};
+
+/// Requests of the neighbour while nothing else happens, to know how long they take on this machine.
+const IDLE: usize = 30;
+/// Requests of the neighbour after all was done.
+const AFTERWARDS: usize = 10;
+
+/// The neighbour is asked, the log is compared, processes were counted.
+#[derive(Debug)]
+pub struct Watch<'a> {
+    farm: &'a Farm,
+    census: Census,
+    record: Record,
+    canary: Canary,
+    unheard: usize,
+}
+
+impl<'a> Watch<'a> {
+    /// Deploys the neighbour, counts the farm at rest, and begins to watch.
+    #[must_use]
+    pub fn over(farm: &'a Farm) -> Self {
+        let victim = canary::deploy(farm);
+        let census = Census::take(farm);
+        let record = Record::open(farm);
+        let canary = Canary::ask(victim);
+        canary.sings(IDLE);
+        canary.idle_until_now();
+        Self { farm, census, record, canary, unheard: 0 }
+    }
+
+    /// So many requests more get answers that nobody reads.
+    #[must_use]
+    pub fn unheard(self, more: usize) -> Self {
+        Self { unheard: self.unheard + more, ..self }
+    }
+
+    /// The neighbour.
+    #[must_use]
+    pub fn canary(&self) -> &Canary {
+        &self.canary
+    }
+
+    /// The neighbour, to be asked for something by the test itself.
+    #[must_use]
+    pub fn victim(&self) -> App {
+        self.farm.app(canary::NAME)
+    }
+
+    /// Ends the watch: the neighbour was served well and in time, and nothing remains.
+    pub fn close(self) {
+        let Self { farm, census, record, canary, unheard } = self;
+        canary.sings(AFTERWARDS);
+        let (idle, usual) = canary.usual();
+        let (failures, _) = canary.end();
+        assert_eq!(failures, Vec::<String>::new(), "the neighbour was disturbed");
+        assert!(
+            usual <= patience(idle),
+            "99 of 100 of the neighbour's requests took up to {usual:?}; {idle:?} when idle"
+        );
+        census.holds(farm);
+        record.close(farm, unheard);
+    }
+}
