@@ -76,11 +76,25 @@ pub(crate) struct Ledger {
     strictness: Strictness,
     in_force: Layers,
     missing: Vec<(Layer, Reason)>,
+    /// What a test leaves out, to see what stands behind it.
+    #[cfg(feature = "ablation")]
+    left_out: Layers,
 }
 
 impl Ledger {
     pub(crate) const fn new(strictness: Strictness) -> Self {
-        Self { strictness, in_force: Layers::NONE, missing: Vec::new() }
+        Self {
+            strictness,
+            in_force: Layers::NONE,
+            missing: Vec::new(),
+            #[cfg(feature = "ablation")]
+            left_out: Layers::NONE,
+        }
+    }
+
+    #[cfg(feature = "ablation")]
+    pub(crate) fn without(strictness: Strictness, left_out: Layers) -> Self {
+        Self { left_out, ..Self::new(strictness) }
     }
 
     pub(crate) const fn strictness(&self) -> Strictness {
@@ -110,7 +124,7 @@ impl Ledger {
 
     /// Takes one step of a layer, or passes it over where the sandbox is off.
     pub(crate) fn step(&mut self, layer: Layer, act: impl FnOnce() -> Result<(), JailError>) -> Result<(), JailError> {
-        if self.strictness == Strictness::Off && !layer.always_stands() {
+        if self.passes_over(layer) {
             self.lacks(layer, Reason::SwitchedOff);
             return Ok(());
         }
@@ -120,6 +134,14 @@ impl Ledger {
             Err(error) => self.lacks(layer, Reason::Refused(error.errno())),
         }
         Ok(())
+    }
+
+    fn passes_over(&self, layer: Layer) -> bool {
+        #[cfg(feature = "ablation")]
+        if self.left_out.contains(layer) {
+            return true;
+        }
+        self.strictness == Strictness::Off && !layer.always_stands()
     }
 
     /// As [`Self::step`], for a layer that makes sense only upon another one.

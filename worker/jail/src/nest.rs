@@ -55,7 +55,29 @@ impl Nest {
     /// # Errors
     /// In [`Strictness::Strict`] the first layer that cannot be had; in all, /dev/null or a parent that cannot be opened.
     pub fn settle(strictness: Strictness, arrival: Arrival) -> Result<Self, JailError> {
-        let mut ledger = Ledger::new(strictness);
+        Self::settle_by(Ledger::new(strictness), arrival, seccomp::compile)
+    }
+
+    /// As [`Self::settle`], but for layers and one line of the list of calls (by its place) that are left out. For tests of
+    /// what each is good for; no shipped program has it.
+    ///
+    /// # Errors
+    /// As [`Self::settle`].
+    #[cfg(feature = "ablation")]
+    pub fn settle_without(
+        strictness: Strictness,
+        arrival: Arrival,
+        left_out: Layers,
+        call: Option<usize>,
+    ) -> Result<Self, JailError> {
+        Self::settle_by(Ledger::without(strictness, left_out), arrival, || seccomp::compile_without(call))
+    }
+
+    fn settle_by(
+        mut ledger: Ledger,
+        arrival: Arrival,
+        compile: impl FnOnce() -> Result<Filter, JailError>,
+    ) -> Result<Self, JailError> {
         let ids = enter_ids(&mut ledger, arrival)?;
         // The C library reads the zone's file at its first use, which in the empty root would be none, and in a child
         // the forbidden open(2).
@@ -73,7 +95,7 @@ impl Nest {
         ledger.step(Layer::NoCapabilities, capability::close_the_way_back)?;
         end_on_abort().map_err(JailError::Provision)?;
         let mut filter = None;
-        ledger.step(Layer::Seccomp, || seccomp::compile().map(|compiled| filter = Some(compiled)))?;
+        ledger.step(Layer::Seccomp, || compile().map(|compiled| filter = Some(compiled)))?;
         leave_the_machine(&mut ledger)?;
         Ok(Self { ledger, ids, filter, null, parent })
     }

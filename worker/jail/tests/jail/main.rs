@@ -8,6 +8,7 @@
 #![expect(unsafe_code, reason = "calls that the jail must refuse")]
 
 mod confined;
+mod every;
 mod inside;
 mod nest;
 mod router;

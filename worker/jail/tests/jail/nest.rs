@@ -12,10 +12,10 @@ use fazt_jail::{Born, JailError, Kin, Limits, Nest, Newborn, Policy, Strictness,
 use nix::poll::{PollTimeout, poll};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
-use crate::{inside, router::PATIENCE_MS};
+use crate::{every, inside, router::PATIENCE_MS};
 
 const FLAG: &str = "--nested";
-const LIMITS: Limits = Limits { address_space_bytes: 256 << 20, cpu_seconds: 1, stack_bytes: 8 << 20 };
+pub(crate) const LIMITS: Limits = Limits { address_space_bytes: 256 << 20, cpu_seconds: 1, stack_bytes: 8 << 20 };
 /// Enough to see leaks of descriptors, processes and ids.
 const MANY: u64 = 200;
 
@@ -49,6 +49,9 @@ fn serve(strictness: Strictness, scenario: &str, parent: i32) -> Result<(), Jail
             say(&format!("report {} {:?} {:?}", report.layer, report.missing, report.advice()));
         }
         return Ok(());
+    }
+    if scenario == "every" {
+        return every::try_all(&nest);
     }
     for slot in 0..if scenario == "many" { MANY } else { 1 } {
         match clone(&nest, Kin::Sibling)? {
@@ -104,7 +107,7 @@ fn live(newborn: Newborn<'_>, slot: u64, scenario: &str) -> i32 {
     }
 }
 
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").unwrap();
     out.flush().unwrap();

@@ -15,7 +15,10 @@ use nix::{
 };
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::stage::{As, Told, command, play, play_without};
+use crate::{
+    every::what_passes_is_exactly_the_list,
+    stage::{As, Told, command, play, play_without},
+};
 
 /// Every call that must end a child, as root and as anybody.
 const FORBIDDEN: &[&str] = &[
@@ -73,6 +76,7 @@ pub(crate) fn all() -> Vec<Trial> {
         ("the_probe_agrees", the_probe_agrees),
         ("forbidden_calls_end_the_child", forbidden_calls_end_the_child),
         ("clone3_is_no_such_call", clone3_is_no_such_call),
+        ("what_passes_is_exactly_the_list", what_passes_is_exactly_the_list),
         ("ends_of_all_kinds_get_out", ends_of_all_kinds_get_out),
         ("bounds_hold", bounds_hold),
         ("local_time_needs_no_file", local_time_needs_no_file),
