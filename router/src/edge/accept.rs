@@ -22,8 +22,10 @@ use tokio::{
 use tower::Service as _;
 
 use super::{
+    admit,
     caps::Pass,
     listen::{Common, Lane, Listener, Listeners},
+    refusal,
     session::Session,
     stack, translate,
     wire::Wire,
@@ -40,9 +42,8 @@ const REST: Duration = Duration::from_millis(50);
 const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long after the last request's limit connections may need to end.
 const GRACE: Duration = Duration::from_secs(1);
-/// What a client hears that is one too many.
-const FULL: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
+/// What is read of a client that is one too many, so that closing does not take its answer with it.
+const UNHEARD_BYTES: usize = 16 * 1024;
 
 /// A connection that was let in.
 #[derive(Debug)]
@@ -173,7 +174,8 @@ impl Reception {
 
     async fn host(self, guest: Guest) {
         let Guest { socket, peer, pass } = guest;
-        let session = Arc::new(Session::new(peer, Arc::clone(&self.common.budget)));
+        let session = Session::new(peer, Arc::clone(&self.common.budget));
+        let session = Arc::new(if pass.is_kept() { session.kept() } else { session });
         match socket {
             Socket::Tcp(socket) => match TcpStream::from_std(socket) {
                 Ok(socket) => self.talk(socket, session).await,
@@ -261,12 +263,18 @@ impl Doorway {
 impl Socket {
     /// Says that there is no room, as far as that can be said without waiting.
     fn turn_away(self) {
-        use std::io::Write;
-        let _unheard = match self {
-            Self::Tcp(mut socket) => socket.write(FULL),
-            Self::Unix(mut socket) => socket.write(FULL),
-        };
+        let words = refusal::turn_away(&admit::full());
+        match self {
+            Self::Tcp(mut socket) => say_last(&mut socket, &words),
+            Self::Unix(mut socket) => say_last(&mut socket, &words),
+        }
     }
+}
+
+fn say_last(socket: &mut (impl io::Read + io::Write), words: &[u8]) {
+    // Whoever does not take it, or has gone, is turned away all the same.
+    let _unheard = socket.read(&mut [0; UNHEARD_BYTES]);
+    let _untold = socket.write(words);
 }
 
 /// Whether it is about the one client that was to be accepted, and not about us.

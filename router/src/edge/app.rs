@@ -7,7 +7,7 @@ use std::{
 
 use http::{Response, header};
 
-use super::{Departure, Passage, body::Body, cors, respond, translate};
+use super::{Departure, Passage, body::Body, cors, resolve, respond, translate};
 use crate::{
     catalog::Served,
     farm::job::Job,
@@ -48,5 +48,6 @@ async fn answer(passage: &mut Passage, served: Arc<Served>) -> Result<Response<B
     };
     let finished = house.farm.call(job).await;
     passage.entry.timing = finished.timing;
-    respond::from_app(finished.reply?, &passage.target.host.name)
+    let host = passage.target.host.name.as_str();
+    respond::from_app(finished.reply?, resolve::is_one_apps(host, &edge.domains).then_some(host))
 }

@@ -4,7 +4,8 @@
 //! readers of the same bytes can disagree where a request ends. It parses nothing else, and it never lets pass what the
 //! parser would refuse: a breach puts a NUL into the head, which the parser answers with 400.
 
-/// How much of a line is kept: the names and values that matter are shorter.
+/// How much of a line is kept: the names and values that matter are shorter. A length that is not is refused, since what is cut
+/// off is another number.
 const LINE_BYTES: usize = 48;
 
 /// Where in the stream of requests the bytes stand.
@@ -114,11 +115,9 @@ impl Heads {
     /// A line is whole. Says whether it may pass.
     fn end_line(&mut self) -> bool {
         if self.length > 2 {
-            if self.head.lines {
-                self.head.read(&self.line);
-            }
+            let holds = !self.head.lines || self.head.read(&self.line, self.length);
             self.head.lines = true;
-            return true;
+            return holds;
         }
         // An empty line before a request is legal, and ignored as the parser ignores it.
         if !self.head.lines {
@@ -137,8 +136,9 @@ impl Heads {
 }
 
 impl Head {
-    fn read(&mut self, line: &[u8]) {
-        let Some(colon) = memchr::memchr(b':', line) else { return };
+    /// Reads what was kept of a line of that many bytes. Says whether it may pass.
+    fn read(&mut self, line: &[u8], bytes: usize) -> bool {
+        let Some(colon) = memchr::memchr(b':', line) else { return true };
         let (name, value) = line.split_at(colon);
         if name.eq_ignore_ascii_case(b"transfer-encoding") {
             self.chunked = true;
@@ -146,7 +146,9 @@ impl Head {
             let digits = std::str::from_utf8(value.get(1..).unwrap_or_default()).unwrap_or_default().trim();
             // What is no number here is none to the parser either, which then refuses the head.
             self.length = Some(digits.parse().unwrap_or(0));
+            return bytes <= LINE_BYTES;
         }
+        true
     }
 }
 
@@ -201,6 +203,14 @@ mod tests {
         ] {
             assert!(!passes(&format!("POST / HTTP/1.1\r\n{one}\r\n{other}\r\n\r\n")), "{one} {other}");
         }
+    }
+
+    #[test]
+    fn a_length_is_read_whole_or_does_not_pass() {
+        let body = format!("{:0>40}", 2);
+        assert!(!passes(&format!("POST / HTTP/1.1\r\nContent-Length: {body}\r\n\r\n\n\n")));
+        assert!(passes("POST / HTTP/1.1\r\nContent-Length: 0000000000000000002\r\n\r\n\n\n"));
+        assert!(passes(&format!("POST / HTTP/1.1\r\nX-Length: {body}\r\n\r\n")));
     }
 
     #[test]

@@ -24,6 +24,13 @@ pub(super) fn reword(words: &[u8]) -> Option<Bytes> {
     Some(answer(&fault, &id))
 }
 
+/// What a client hears that is turned away before it could ask.
+pub(super) fn turn_away(fault: &Fault) -> Bytes {
+    let id = RequestId::generate();
+    record::log_refusal(&id, fault);
+    answer(fault, &id)
+}
+
 fn fault(status: &[u8]) -> Option<Fault> {
     let (code, detail) = match status {
         b"400" => (Code::InvalidRequest, "the head of the request is not valid"),
@@ -37,8 +44,10 @@ fn fault(status: &[u8]) -> Option<Fault> {
 fn answer(fault: &Fault, id: &RequestId) -> Bytes {
     let body = problem::json(fault, id);
     let reason = StatusCode::from_u16(fault.status).ok().and_then(|status| status.canonical_reason());
+    let later =
+        fault.retry_after.map_or_else(String::new, |after| format!("retry-after: {}\r\n", after.as_secs().max(1)));
     let head = format!(
-        "HTTP/1.1 {} {}\r\ncontent-type: {}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n\
+        "HTTP/1.1 {} {}\r\ncontent-type: {}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n{later}\
          x-request-id: {id}\r\ncontent-length: {}\r\nconnection: close\r\ndate: {}\r\n\r\n",
         fault.status,
         reason.unwrap_or_default(),

@@ -37,6 +37,11 @@ pub fn app(host: &str, house: &House) -> Result<Arc<Served>, Fault> {
     found.ok_or_else(|| Fault::new(Code::AppNotFound, "no app answers to this host"))
 }
 
+/// Whether a host is one app's alone: a label in front of a base domain.
+pub(super) fn is_one_apps(host: &str, domains: &[String]) -> bool {
+    matches!(named(host, domains), Named::App(_))
+}
+
 /// Where an app answers, as somebody sees it who came to this host.
 #[must_use]
 pub fn address_of(app: &str, host: &Host, domains: &[String]) -> String {

@@ -85,8 +85,8 @@ fn depart(departure: Departure) -> Response<Body> {
     response
 }
 
-/// An app's answer, without what no app may say.
-pub(super) fn from_app(reply: Reply, host: &str) -> Result<Response<Body>, Fault> {
+/// An app's answer, without what no app may say. `own` is the host that it came by, where that is the app's alone.
+pub(super) fn from_app(reply: Reply, own: Option<&str>) -> Result<Response<Body>, Fault> {
     let unfit = |what: &str| Fault::new(Code::InvalidResponse, format!("the app's answer has {what}"));
     let status = StatusCode::from_u16(reply.status).map_err(|_| unfit("a status that is none"))?;
     let mut headers = HeaderMap::with_capacity(reply.headers.len().saturating_add(4));
@@ -95,7 +95,7 @@ pub(super) fn from_app(reply: Reply, host: &str) -> Result<Response<Body>, Fault
         let value = HeaderValue::from_str(value)
             .or_else(|_| HeaderValue::from_bytes(value.as_bytes()))
             .map_err(|_| unfit("a header value that is none"))?;
-        if is_an_apps(&name, &value, host) {
+        if is_an_apps(&name, &value, own) {
             headers.append(name, value);
         }
     }
@@ -106,21 +106,24 @@ pub(super) fn from_app(reply: Reply, host: &str) -> Result<Response<Body>, Fault
     Ok(response)
 }
 
-fn is_an_apps(name: &HeaderName, value: &HeaderValue, host: &str) -> bool {
+fn is_an_apps(name: &HeaderName, value: &HeaderValue, own: Option<&str>) -> bool {
     if HOP_BY_HOP.contains(name) || NOT_AN_APPS.contains(&name.as_str()) || name.as_str().starts_with("x-fazt-") {
         return false;
     }
-    *name != header::SET_COOKIE || !is_tossed(value.as_bytes(), host)
+    *name != header::SET_COOKIE || !is_tossed(value.as_bytes(), own)
 }
 
-/// Whether a cookie names a domain other than this very host: it would reach other apps, or is useless.
-fn is_tossed(cookie: &[u8], host: &str) -> bool {
+/// Whether a cookie names a domain other than the app's own host: it would reach other apps, or is useless. A domain reaches all
+/// hosts below it, so on a host that is not the app's alone (a base domain, with a default app) no domain may be named at all.
+fn is_tossed(cookie: &[u8], own: Option<&str>) -> bool {
     cookie.split(|byte| *byte == b';').skip(1).any(|attribute| {
         let mut parts = attribute.splitn(2, |byte| *byte == b'=');
         let name = parts.next().unwrap_or_default().trim_ascii();
         let value = parts.next().unwrap_or_default().trim_ascii();
         let domain = value.strip_prefix(b".").unwrap_or(value);
-        name.eq_ignore_ascii_case(b"domain") && !domain.is_empty() && !domain.eq_ignore_ascii_case(host.as_bytes())
+        name.eq_ignore_ascii_case(b"domain")
+            && !domain.is_empty()
+            && own.is_none_or(|host| !domain.eq_ignore_ascii_case(host.as_bytes()))
     })
 }
 
@@ -167,8 +170,12 @@ mod tests {
     use super::*;
 
     fn kept(headers: &[(&str, &str)]) -> Vec<String> {
+        kept_on(Some("a.localhost"), headers)
+    }
+
+    fn kept_on(own: Option<&str>, headers: &[(&str, &str)]) -> Vec<String> {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let response = from_app(Reply { status: 200, headers, body: Vec::new() }, "a.localhost").unwrap();
+        let response = from_app(Reply { status: 200, headers, body: Vec::new() }, own).unwrap();
         response.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
     }
 
@@ -198,12 +205,14 @@ mod tests {
         for own in ["a=1; Domain=a.localhost", "a=Domain=x", "a=1; Domain=", "domain=localhost"] {
             assert_eq!(kept(&[("set-cookie", own)]).len(), 1, "{own}");
         }
+        assert!(kept_on(None, &[("set-cookie", "a=1; Domain=localhost")]).is_empty(), "a base domain is everybody's");
+        assert_eq!(kept_on(None, &[("set-cookie", "a=1")]).len(), 1);
     }
 
     #[test]
     fn what_is_no_answer_is_a_fault() {
         let bad = |status, name: &str, value: &str| {
-            from_app(Reply { status, headers: vec![(name.to_owned(), value.to_owned())], body: Vec::new() }, "a")
+            from_app(Reply { status, headers: vec![(name.to_owned(), value.to_owned())], body: Vec::new() }, Some("a"))
         };
         for (status, name, value) in [(99, "a", "b"), (200, "a b", "c"), (200, "a", "b\r\nc: d"), (200, "", "")] {
             assert_eq!(bad(status, name, value).unwrap_err().code, Code::InvalidResponse);

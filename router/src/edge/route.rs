@@ -30,6 +30,11 @@ pub(super) async fn route(mut passage: Passage) -> Result<Departure, Infallible>
     Ok(if is_code { app::serve(passage, served).await } else { site::serve(passage, served).await })
 }
 
+/// Whether a path is the farm's own on every host.
+pub(super) fn is_the_farms(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz") || admin::owns(path)
+}
+
 /// `/healthz` says that the router lives, `/readyz` that store and workers do; neither says more.
 fn own_page(house: &House, path: &str) -> Option<Response<Body>> {
     let holds = match path {

@@ -26,6 +26,8 @@ pub struct Session {
     pub peer: Option<IpAddr>,
     /// Room for bodies, for all connections.
     pub budget: Arc<Budget>,
+    /// Whether its place is one of those that are kept for the farm's own pages.
+    pub is_kept: bool,
     stage: AtomicU8,
     requests: AtomicU32,
     last: AtomicBool,
@@ -39,6 +41,7 @@ impl Session {
         Self {
             peer,
             budget,
+            is_kept: false,
             stage: AtomicU8::new(WAITING),
             requests: AtomicU32::new(0),
             last: AtomicBool::new(false),
@@ -46,11 +49,17 @@ impl Session {
         }
     }
 
+    /// The same in a place that is kept for the farm's own pages, which others wait for.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        Self { is_kept: true, ..self }
+    }
+
     /// A request's head is there, or, without a body, all of it.
     pub fn begin(&self, whole: bool) {
         self.stage.store(if whole { WORKING } else { READING }, Relaxed);
         let before = self.requests.fetch_add(1, Relaxed);
-        if before.saturating_add(1) >= REQUESTS {
+        if self.is_kept || before.saturating_add(1) >= REQUESTS {
             self.end_after_this();
         }
     }

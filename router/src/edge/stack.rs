@@ -26,6 +26,8 @@ pub(super) fn stack(
         .layer(layer_fn(move |inner| respond::book(inner, Arc::clone(&house), Arc::clone(&session))))
         // Before anything looks at host or path, so that nobody has to ask again whether they are what they seem.
         .layer(layer_fn(admit::check))
+        // After the checks, which say what is asked for: the last places are for the farm's own pages.
+        .layer(layer_fn(admit::unless_crowded))
         // After the checks, so that even while closing a malformed request learns nothing else; before the app is looked
         // for, so that nothing new begins.
         .layer(layer_fn(admit::unless_closing))

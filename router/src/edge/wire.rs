@@ -1,8 +1,9 @@
 //! The wire below HTTP: a socket that cannot be left hanging.
 //!
 //! Four clocks that the HTTP library has none of, or only coarse ones: a head has 5 s from its first byte, an idle connection
-//! 15 s, an answer 30 s without progress, and after the last answer what still comes in is read away for a second, since a
-//! socket that is closed with bytes unread takes the answer with it. A client that closes its sending side while it waits
+//! 15 s (either 2 s in a place that is kept for the farm's own pages), an answer may stand still for 30 s and a second more
+//! for each 4 KiB that went out, and after the last answer what still comes in is read away for a second, since a socket
+//! that is closed with bytes unread takes the answer with it. A client that closes its sending side while it waits
 //! still gets its answer; one that resets is reported at once. Heads are watched for smuggling ([`super::heads`]), and what the
 //! library says to a head that it refuses is said as a problem ([`super::refusal`]).
 
@@ -25,7 +26,11 @@ use super::{heads::Heads, refusal, session::Session};
 
 const HEAD: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(15);
+/// What either is where others wait for the place.
+const KEPT: Duration = Duration::from_secs(2);
 const STALL: Duration = Duration::from_secs(30);
+/// The slowest that an answer may be taken, in bytes a second, once it has stood still that long.
+const SLOWEST: u64 = 4 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 /// What is read away at the end, at most.
 const LINGER_BYTES: usize = 1 << 20;
@@ -43,6 +48,8 @@ pub(super) struct Wire<S> {
     moved: Instant,
     head_since: Option<Instant>,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// How long writing may still stand still.
+    patience: Duration,
     /// Who asked for more when the client had nothing more to say, and was not told.
     untold: Option<Waker>,
     /// Requests whose answers are out, all of them, to the last byte.
@@ -71,6 +78,7 @@ impl<S> Wire<S> {
             moved: now,
             head_since: None,
             stalled: None,
+            patience: STALL,
             untold: None,
             settled: 0,
             instead: Bytes::new(),
@@ -94,10 +102,11 @@ impl<S> Wire<S> {
 
     /// Nothing came: has the client still time?
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (head, idle) = if self.session.is_kept { (KEPT, KEPT) } else { (HEAD, IDLE) };
         loop {
             let due = match self.head_since {
-                Some(since) => since + HEAD,
-                None if self.session.is_waiting() => self.moved + IDLE,
+                Some(since) => since + head,
+                None if self.session.is_waiting() => self.moved + idle,
                 // A request is in hand: others watch over it, and reading is asked for again after it.
                 None => return Poll::Pending,
             };
@@ -124,12 +133,18 @@ impl<S> Wire<S> {
 
     /// A write moved on, or did not.
     fn wrote(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
+        if let Poll::Ready(written) = written {
             self.moved = Instant::now();
-            self.stalled = None;
-            return written;
+            if let Some(clock) = self.stalled.take() {
+                self.patience = clock.deadline().saturating_duration_since(self.moved);
+            }
+            let bytes = written.as_ref().map_or(0, |bytes| *bytes as u64);
+            let earned = Duration::from_millis(bytes.saturating_mul(1_000) / SLOWEST);
+            self.patience = self.patience.saturating_add(earned).min(STALL);
+            return Poll::Ready(written);
         }
-        let clock = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + STALL)));
+        let due = Instant::now() + self.patience;
+        let clock = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(due)));
         ready!(clock.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }

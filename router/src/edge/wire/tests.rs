@@ -6,8 +6,13 @@ use super::*;
 use crate::edge::body::Budget;
 
 fn wire(buffer: usize) -> (Wire<DuplexStream>, DuplexStream, Arc<Session>) {
+    wire_of(buffer, false)
+}
+
+fn wire_of(buffer: usize, is_kept: bool) -> (Wire<DuplexStream>, DuplexStream, Arc<Session>) {
     let (near, far) = duplex(buffer);
-    let session = Arc::new(Session::new(None, Budget::new(0)));
+    let session = Session::new(None, Budget::new(0));
+    let session = Arc::new(if is_kept { session.kept() } else { session });
     (Wire::new(near, Arc::clone(&session)), far, session)
 }
 
@@ -79,6 +84,50 @@ async fn a_client_that_does_not_read_is_given_up() {
     let begun = Instant::now();
     assert_eq!(wire.write_all(&[0; 64]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
     assert_eq!(begun.elapsed().as_secs(), STALL.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_a_little_now_and_then_is_given_up_as_well() {
+    let (mut wire, mut far, _) = wire(1_024);
+    let begun = Instant::now();
+    let sipping = tokio::spawn(async move {
+        while far.read_exact(&mut [0; 1_024]).await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    });
+    assert_eq!(wire.write_all(&[0; 1 << 20]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    // Of each second that it stands still a quarter is earned again.
+    assert!((STALL..STALL * 3 / 2).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    drop(wire);
+    sipping.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_as_slowly_as_it_may_gets_all() {
+    let (mut wire, mut far, _) = wire(4_096);
+    let reading = tokio::spawn(async move {
+        while far.read_exact(&mut [0; 4_096]).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(999)).await;
+        }
+    });
+    wire.write_all(&[0; 1 << 20]).await.unwrap();
+    drop(wire);
+    reading.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_others_wait_for_is_given_up_soon() {
+    for first in [&b""[..], b"GET /"] {
+        let (mut wire, mut far, _) = wire_of(64, true);
+        far.write_all(first).await.unwrap();
+        let begun = Instant::now();
+        let end = loop {
+            if let Err(error) = read(&mut wire).await {
+                break error;
+            }
+        };
+        assert_eq!((end.kind(), begun.elapsed()), (io::ErrorKind::TimedOut, KEPT));
+    }
 }
 
 #[tokio::test(start_paused = true)]
