@@ -58,11 +58,11 @@
 
     // An object's own properties, of those that are known: any other name is an error, lest a call be silently changed.
     options(op, name, value, known) {
-      if (value === undefined) return {};
+      const read = { __proto__: null };
+      if (value === undefined) return read;
       if (typeof value !== 'object' || value === null || isArray(value)) {
         throw invalid(op, `${name} must be an object, not ${what(value)}`);
       }
-      const read = {};
       for (const key of keys(value)) {
         if (!known.includes(key)) throw invalid(op, `${name} has no option ${stringify(key)}; there are: ${known.join(', ')}`);
         read[key] = value[key];

@@ -158,6 +158,7 @@ fn what_storage_refuses_is_named() {
         ("kv.set('k', 'v'.repeat(1048577))", "TOO_LARGE false none"),
         ("kv.set('a\\0b', 1)", "INVALID_ARGUMENT false none"),
         ("kv.set(1, 1)", "INVALID_ARGUMENT false none"),
+        ("kv.incr('k', { once: 'x'.repeat(129) })", "TOO_LARGE false none"),
         ("kv.set('k', undefined)", "INVALID_ARGUMENT false none"),
         ("kv.set('k', 1, { ttl: 1 })", "INVALID_ARGUMENT false none"),
         ("kv.set('k', () => 1)", "INVALID_ARGUMENT false none"),
