@@ -20,7 +20,7 @@ use fazt_protocol::{
     op::{Code, Refusal},
 };
 use fazt_worker::{
-    engine::{App, Config, Engine, EngineError, FreshState, Host, Job, OpReply, Question, Standard},
+    engine::{App, Blank, Config, Engine, EngineError, FreshState, Host, Job, OpReply, Question, Standard},
     outcome::Outcome,
 };
 
@@ -65,7 +65,7 @@ fn request() -> Request {
 
 fn engine(standard: &Standard, fresh_state: FreshState, main: &str) -> Result<Engine, EngineError> {
     let config = Config { fresh_state, heap_bytes_most: 64 << 20 };
-    let mut engine = Engine::new(&Jailed::for_tests(), standard.clone(), config)?;
+    let mut engine = Engine::new(&Jailed::for_tests(), Blank::make(standard, config)?);
     let limits = Limits {
         heap_bytes: 64 << 20,
         stack_bytes: 512 << 10,

@@ -2,13 +2,13 @@
 //!
 //! Exit codes: 0 the router is done with it, 1 a layer of the jail is missing or the conversation broke, 2 wrong usage.
 
-use std::process::ExitCode;
+use std::{cell::Cell, process::ExitCode};
 
 use clap::Parser;
 use fazt_protocol::spawn::Role;
 use fazt_worker::{
     builder, check,
-    engine::{self, Standard},
+    engine::{self, Blank, Standard},
     flags::Flags,
     serve,
     zygote::{self, Config},
@@ -31,21 +31,22 @@ fn main() -> ExitCode {
 
 fn raise(flags: &Flags, config: &Config) -> Result<i32, String> {
     // The first start only goes inside its namespaces and starts again: what children share is made in the second.
-    let standard = match config.arrival {
-        Some(_) => Some(shared()?),
+    let blank = Cell::new(match config.arrival {
+        Some(_) => Some(shared(flags)?),
         None => None,
-    };
-    let engine = flags.engine();
-    let live = |birth: zygote::Birth| match (birth.role, &standard) {
-        (Role::Worker, Some(standard)) => serve::run(birth, standard, engine),
-        (Role::Worker, None) => zygote::status::NOT_JAILED,
-        (Role::Builder, _) => builder::run(birth),
+    });
+    let live = |birth: zygote::Birth| match birth.role {
+        // Each child takes its own: what it takes is a copy from the fork on.
+        Role::Worker => blank.take().map_or(zygote::status::NOT_JAILED, |blank| serve::run(birth, blank)),
+        Role::Builder => builder::run(birth),
     };
     zygote::run(config, live).map(|()| 0).map_err(|error| format!("failed to {error}"))
 }
 
-/// What every child inherits: the standard's bytecode, and the handler that watches for writes. No context, no secret.
-fn shared() -> Result<Standard, String> {
+/// What every child inherits: the handler that watches for writes, and an engine with the prelude in it. Nothing random,
+/// no app, no secret.
+fn shared(flags: &Flags) -> Result<Blank, String> {
     engine::prepare().map_err(|error| format!("failed to install a signal handler: {error}"))?;
-    Standard::compile().map_err(|error| format!("failed to compile the standard: {error}"))
+    let standard = Standard::compile().map_err(|error| format!("failed to compile the standard: {error}"))?;
+    Blank::make(&standard, flags.engine()).map_err(|error| format!("failed to {error}"))
 }

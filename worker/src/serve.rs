@@ -1,6 +1,6 @@
 //! A worker's life: ready, one app, then one call after the other until the router ends it.
 //!
-//! The engine is built before the first word, so that a blank worker is warm. A call is served in this order: the whole body,
+//! The engine is inherited from the zygote, so that a blank worker is warm. A call is served in this order: the whole body,
 //! the run, the answer with `Done` behind it in one write where it is small, and only then the heap is put back: the router
 //! does its part meanwhile. Whatever breaks the conversation ends the process.
 
@@ -19,7 +19,7 @@ use fazt_protocol::{
 };
 
 use crate::{
-    engine::{App, Config, Engine, EngineError, Finished, Host, Job, OpReply, Question, Standard},
+    engine::{App, Blank, Engine, Finished, Host, Job, OpReply, Question},
     outcome::Outcome,
     outside::{Outside, Router},
     store::{Answered, Store},
@@ -38,9 +38,6 @@ pub enum Ending {
     /// The router said something out of phase, or a body that is not one.
     #[error("understand the router: {0}")]
     Breach(String),
-    /// The engine could not be built.
-    #[error("build the engine: {0}")]
-    Engine(#[from] EngineError),
 }
 
 /// Exit statuses of a worker.
@@ -49,17 +46,14 @@ pub mod status {
     pub const CLOSED: i32 = 0;
     /// The conversation broke.
     pub const BROKEN: i32 = 98;
-    /// The engine could not be built.
-    pub const NO_ENGINE: i32 = 99;
 }
 
 /// Lives, and returns the exit status.
 #[must_use]
-pub fn run(birth: Birth, standard: &Standard, config: Config) -> i32 {
+pub fn run(birth: Birth, blank: Blank) -> i32 {
     let Birth { jailed, call, board, .. } = birth;
-    match live(&jailed, Router::new(call), board, standard, config) {
+    match live(&jailed, Router::new(call), board, blank) {
         Err(Ending::Closed) => status::CLOSED,
-        Err(Ending::Engine(_)) => status::NO_ENGINE,
         Err(Ending::Pipe(_) | Ending::Breach(_)) => status::BROKEN,
         Ok(never) => match never {},
     }
@@ -69,10 +63,9 @@ fn live(
     jailed: &Jailed,
     mut router: Router,
     board: board::Writer,
-    standard: &Standard,
-    config: Config,
+    blank: Blank,
 ) -> Result<std::convert::Infallible, Ending> {
-    let mut engine = Engine::new(jailed, standard.clone(), config)?;
+    let mut engine = Engine::new(jailed, blank);
     board.enter(Phase::Idle, 0);
     router.send(&FromWorker::Ready(Ready { protocol: version::PROTOCOL, layers: jailed.layers().bits() }), None)?;
     let ToWorker::Assign(assign) = router.receive(None)? else { return Err(breach("Assign was due")) };

@@ -1,7 +1,7 @@
 //! The zygote: sits in the nest and brings a jailed child into the world whenever the router asks.
 //!
-//! It has one thread, no JavaScript and no secret, and touches nothing random (a hash table's keys drawn here would be
-//! every child's). What a child does is the caller's: the program serves apps and builds deploys, tests put liars through
+//! It has one thread, no JavaScript but our own prelude and no secret, and touches nothing random (a hash table's keys drawn
+//! here would be every child's). What a child does is the caller's: the program serves apps and builds deploys, tests put liars through
 //! the same birth. A child is the router's own, which reaps it through the pidfd that comes with the answer.
 //!
 //! Its failures: a jail that cannot be complete is said to the router in so many words ([`FromZygote::Refused`]); a birth

@@ -8,7 +8,7 @@ use fazt_protocol::{
     call::{Limits, LogLine, Request, Work},
     op::{Code, Refusal},
 };
-use fazt_worker::engine::{App, Config, Engine, FreshState, Host, Job, OpReply, Question, Standard};
+use fazt_worker::engine::{App, Blank, Config, Engine, FreshState, Host, Job, OpReply, Question, Standard};
 
 const SCRIPTS: [&str; 6] = [
     "respond({ hello: request.query.name })",
@@ -39,7 +39,7 @@ fn resident_bytes() -> Option<usize> {
 #[test]
 fn thousands_of_requests_leave_memory_as_it_was() {
     let config = Config { fresh_state: FreshState::Image, heap_bytes_most: 16 << 20 };
-    let mut engine = Engine::new(&Jailed::for_tests(), Standard::compile().unwrap(), config).unwrap();
+    let mut engine = Engine::new(&Jailed::for_tests(), Blank::make(&Standard::compile().unwrap(), config).unwrap());
     let limits = Limits {
         heap_bytes: 16 << 20,
         stack_bytes: 512 << 10,

@@ -1,14 +1,16 @@
 //! The engine: one app's JavaScript, in a heap that is the same, bit for bit, at the start of every request.
 //!
-//! [`Engine::new`] makes runtime, context and prelude in an arena; [`Engine::load`] adds the app's code and takes the
-//! image; [`Engine::serve`] runs one request and [`Engine::renew`] puts the heap back. What the engine asks of the outside
+//! [`Blank::make`] makes runtime, context and prelude in an arena, once for a zygote's children; [`Engine::new`] takes it,
+//! [`Engine::load`] adds the app's code and takes the image; [`Engine::serve`] runs one request and [`Engine::renew`] puts
+//! the heap back. What the engine asks of the outside
 //! is a [`Host`]. A run that the soft clock cut off, or that reached the heap's limit, says that the worker is to be retired:
 //! the image makes that cheap, not unnecessary.
 //!
-//! It cannot be built outside a jail, and does not protect itself against mistakes of the C engine: the jail is the
+//! It cannot be had outside a jail, and does not protect itself against mistakes of the C engine: the jail is the
 //! boundary, the image is for state.
 
 mod answer;
+mod blank;
 mod body;
 mod buffer;
 mod bytecode;
@@ -39,6 +41,7 @@ use fazt_jail::Jailed;
 use fazt_protocol::call::Spans;
 use nix::time::{ClockId, clock_gettime};
 
+pub use blank::Blank;
 pub use job::{App, Config, Finished, FreshState, Host, Job, OpReply, Question};
 pub use prelude::Standard;
 pub use runtime::EngineError;
@@ -91,18 +94,12 @@ pub fn prepare() -> io::Result<()> {
 }
 
 impl Engine {
-    /// An engine without an app.
-    ///
-    /// # Errors
-    /// [`EngineError`]; the worker is of no use then.
-    pub fn new(_jailed: &Jailed, standard: Standard, config: Config) -> Result<Self, EngineError> {
-        let runtime = Runtime::new(config.heap_bytes_most)?;
-        let room = match config.fresh_state {
-            FreshState::Context => None,
-            _ => Some(runtime.furnish(&standard)?),
-        };
+    /// An engine without an app, of a blank that this process inherited or made.
+    #[must_use]
+    pub fn new(_jailed: &Jailed, blank: Blank) -> Self {
+        let Blank { room, runtime, standard, config } = blank;
         let (image, app, modules) = (None, None, Modules::default());
-        Ok(Self { image, room, runtime, standard, config, app, modules, used: false, restores: 0, in_doubt: false })
+        Self { image, room, runtime, standard, config, app, modules, used: false, restores: 0, in_doubt: false }
     }
 
     /// Gives the engine its app, once. Mistakes in the app's code are not errors here: they are what each call says.
@@ -121,7 +118,6 @@ impl Engine {
         }
         self.app = Some(app);
         self.limit_stack();
-        self.runtime.collect();
         if self.room.is_some() { self.take_image() } else { Ok(()) }
     }
 

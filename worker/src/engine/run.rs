@@ -76,6 +76,8 @@ pub(super) fn run(realm: Realm<'_>, turn: &Turn<'_>, job: &Job<'_>, answer_bytes
         Work::Execute => execute(realm, &mut watch, job.body, answer_bytes),
     };
     let outcome = match done {
+        // The engine asks the clock now and then, and never within a native call: an answer may be done before it asks.
+        Ok(_) if turn.clock().is_over() => end(realm, turn, job, Stop::Interrupted),
         Ok(answer) => Outcome::Reply(answer),
         Err(stop) => end(realm, turn, job, stop),
     };

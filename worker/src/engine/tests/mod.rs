@@ -117,7 +117,7 @@ impl Bench {
 
     pub(super) fn with(files: &[(&str, &str)], fresh_state: FreshState, limits: Limits) -> Self {
         let config = Config { fresh_state, heap_bytes_most: 64 << 20 };
-        let mut engine = Engine::new(&Jailed::for_tests(), STANDARD.clone(), config).unwrap();
+        let mut engine = Engine::new(&Jailed::for_tests(), Blank::make(&STANDARD, config).unwrap());
         let files = files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
         let env = vec![("GREETING".to_owned(), "hi".to_owned())];
         engine.load(App { name: "app".to_owned(), version: 7, env, files, limits }).unwrap();
