@@ -11,6 +11,7 @@ mod contract;
 mod crash;
 mod deploy;
 mod fresh;
+mod hostile;
 mod impostor;
 mod jail;
 mod lifecycle;

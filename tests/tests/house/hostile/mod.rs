@@ -1,0 +1,135 @@
+//! An app's hostile JavaScript, as tables: what it tries, how its request ends, and what becomes of its worker. Over every
+//! table the neighbour is served, the log has a line for each request, and afterwards all is as before.
+
+mod endless;
+mod memory;
+
+use std::time::Duration;
+
+use fazt_tests::{
+    farm::Farm,
+    http::{Answer, App, Request},
+    oracle::Watch,
+    process::Process,
+    setup::Setup,
+    wait::{eventually, millis, promised, seconds},
+};
+
+/// The hostile app's name.
+const EVIL: &str = "evil";
+/// Its code: whatever a request brings, or, for `?calm`, an answer. So one worker meets all rows, as long as it lives.
+const MAIN: &str = "if (request.query.calm) respond('calm')\nelse (0, eval)(request.text)";
+/// The grace between the soft clock and the hard one, and what a machine under load takes for the rest.
+const GRACE: Duration = millis(250);
+
+/// What becomes of the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// It serves on.
+    Kept,
+    /// It serves nobody any more.
+    Retired,
+    /// It had to be killed, for its time was over.
+    Killed,
+    /// One of these two, as the race between the clocks has it.
+    Gone,
+}
+
+/// A row: what is tried, how, the outcomes that are right (`ok` or a problem's code), and the worker's fate.
+type Row = (&'static str, &'static str, &'static [&'static str], Fate);
+
+/// What the hostile app may use.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    run_ms: u64,
+    heap_mib: u64,
+}
+
+/// The hostile app on a farm with a neighbour.
+struct Evil<'a> {
+    farm: &'a Farm,
+    app: App,
+    limits: Limits,
+}
+
+impl<'a> Evil<'a> {
+    /// Deploys it, and has it answer once.
+    fn new(farm: &'a Farm, limits: Limits) -> Self {
+        let manifest = format!(r#"{{ "timeoutMs": {}, "memoryMb": {} }}"#, limits.run_ms, limits.heap_mib);
+        farm.deploy(EVIL, &[("api/main.js", MAIN), ("manifest.json", &manifest)]);
+        let evil = Self { farm, app: farm.app(EVIL), limits };
+        evil.is_calm();
+        evil
+    }
+
+    /// Runs a script.
+    fn run(&self, script: &str) -> Answer {
+        self.app.send(&Request::new("POST", "/api/").body("text/plain", script))
+    }
+
+    /// Has it answer as any app; gives the worker that did.
+    fn is_calm(&self) -> i32 {
+        let answer = self.app.get("/api/?calm=1");
+        assert_eq!((answer.status, answer.text().as_str()), (200, "calm"));
+        self.worker_of(&answer)
+    }
+
+    /// The worker that a request ran in, as the log says.
+    fn worker_of(&self, answer: &Answer) -> i32 {
+        let line = self.farm.log.one_finished(&answer.id());
+        i32::try_from(line["worker"].as_i64().unwrap_or_else(|| panic!("no worker in {line}"))).unwrap()
+    }
+
+    /// Tries a row; says what is wrong.
+    fn judge(&self, row: &Row) -> Option<String> {
+        let (what, script, outcomes, fate) = row;
+        let killed = self.killed();
+        let answer = self.run(script);
+        let outcome = if answer.code().is_empty() { "ok".to_owned() } else { answer.code() };
+        let text: String = answer.text().chars().take(200).collect();
+        if !outcomes.contains(&outcome.as_str()) {
+            return Some(format!("- {what}\n    {} {text}", answer.status));
+        }
+        if answer.took > promised(millis(self.limits.run_ms) + GRACE) {
+            return Some(format!("- {what}\n    took {:?}", answer.took));
+        }
+        let met = self.fate_of(&answer, killed);
+        let well = met == *fate || (*fate == Fate::Gone && matches!(met, Fate::Retired | Fate::Killed));
+        (!well).then(|| format!("- {what}\n    its worker: {met:?}, not {fate:?}, after {outcome}: {text}"))
+    }
+
+    /// What became of the worker that a request ran in, by what the next request meets.
+    fn fate_of(&self, answer: &Answer, killed: u64) -> Fate {
+        let pid = self.worker_of(answer);
+        let is_gone = || Process::find(pid).is_none_or(|process| process.is_zombie() || process.name != "fazt-worker");
+        let is_idle = || {
+            let runtime = self.farm.runtime();
+            runtime["workers"].as_array().unwrap().iter().any(|row| row["pid"] == pid && row["state"] == "idle")
+        };
+        eventually(seconds(10), "its worker rests or is gone", || is_gone() || is_idle());
+        if self.is_calm() == pid {
+            return Fate::Kept;
+        }
+        eventually(seconds(10), "a worker that serves no more is gone", is_gone);
+        if self.killed() > killed { Fate::Killed } else { Fate::Retired }
+    }
+
+    fn killed(&self) -> u64 {
+        self.farm.runtime()["killed"].as_u64().unwrap()
+    }
+}
+
+/// A farm that lets an app run as long as these limits say.
+fn farm_for(limits: Limits) -> Farm {
+    Setup::new(3).flag("--timeout", &format!("{}ms", limits.run_ms.max(1_000))).start()
+}
+
+/// Tries every row on one farm, all oracles on.
+fn table(limits: Limits, rows: &[Row]) {
+    let farm = farm_for(limits);
+    let evil = Evil::new(&farm, limits);
+    let watch = Watch::over(&farm);
+    let wrong: Vec<String> = rows.iter().filter_map(|row| evil.judge(row)).collect();
+    watch.close();
+    assert!(wrong.is_empty(), "{} rows fail:\n{}", wrong.len(), wrong.join("\n"));
+}
