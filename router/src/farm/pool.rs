@@ -89,6 +89,7 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         self.resting.push(worker);
         let mut orders = Orders::none();
         self.serve_waiting(now, &mut orders);
+        self.make_room_for_waiting(&mut orders);
         orders.births = self.lacking();
         orders
     }
@@ -118,6 +119,7 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
             }
         }
         self.serve_waiting(now, &mut orders);
+        self.make_room_for_waiting(&mut orders);
         orders.births = self.lacking();
         orders
     }

@@ -77,11 +77,11 @@ impl<W: Waiter> Queues<W> {
         candidates.into_iter().find_map(|app| self.pop(app, home).map(|waiter| (app, waiter)))
     }
 
-    /// Whether an app in the round `holds` and someone of it still waits.
-    pub fn any(&self, holds: impl Fn(AppKey) -> bool) -> bool {
+    /// The next app in the round that `holds` and of which someone still waits.
+    pub fn next(&self, holds: impl Fn(AppKey) -> bool) -> Option<AppKey> {
         let waits =
             |app: &AppKey| self.lines.get(app).is_some_and(|line| line.waiting.iter().any(|one| !one.is_gone()));
-        self.round.iter().any(|app| holds(*app) && waits(app))
+        self.round.iter().copied().find(|app| holds(*app) && waits(app))
     }
 
     /// Whether nobody waits.

@@ -37,7 +37,7 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
     pub(super) fn should_give_up(&self, app: AppKey) -> bool {
         let held = self.held(app.app);
         let fewer = |other: AppKey| other.app != app.app && self.held(other.app).saturating_add(1) < held;
-        held > 1 && self.queues.any(fewer)
+        held > 1 && self.queues.next(fewer).is_some()
     }
 
     /// Someone of `app` waits: where its cap allows one more worker and none is coming, an idle one of another app goes.
@@ -47,6 +47,17 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         }
         if let Some(worker) = self.oldest_idle(|other| other != app) {
             self.retire(worker, orders);
+        }
+    }
+
+    /// The same for one who waits already: what was coming when it began to wait went to somebody else.
+    pub(super) fn make_room_for_waiting(&mut self, orders: &mut Orders<D, W>) {
+        if self.queues.is_empty() || self.seats.len() < self.size.workers {
+            return;
+        }
+        let capped = self.at_cap();
+        if let Some(app) = self.queues.next(|app| !capped.contains(&app.app)) {
+            self.make_room(app, orders);
         }
     }
 

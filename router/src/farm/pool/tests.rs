@@ -183,3 +183,28 @@ fn who_waits_near_a_worker_may_go_first_but_nobody_is_passed_over_for_long() {
         .collect();
     assert_eq!(served, [2, 3, 4, 5, 100, 6, 7, 8, 9, 10, 11]);
 }
+
+#[test]
+fn who_waited_for_a_birth_that_another_took_has_room_made_anew() {
+    let mut pool = pool(2, 1);
+    let a = claim(&mut pool, A, 1).unwrap();
+    let b = claim(&mut pool, B, 2).unwrap();
+    pool.rest(a, Instant::now());
+    pool.rest(b, Instant::now());
+    assert_eq!(retired(&pool.claim(C, 3, Instant::now()).1), [a]);
+    assert!(retired(&pool.claim(A, 4, Instant::now()).1).is_empty(), "one is coming");
+    let orders = pool.join(7, 0, "door", Instant::now());
+    assert_eq!((handed(&orders), retired(&orders), orders.births), (vec![(3, 7)], vec![b], 1));
+    assert_eq!(handed(&pool.join(8, 0, "door", Instant::now())), [(4, 8)]);
+}
+
+#[test]
+fn who_waited_while_all_were_busy_gets_the_place_of_who_comes_free() {
+    let mut pool = pool(2, 1);
+    let a = claim(&mut pool, A, 1).unwrap();
+    claim(&mut pool, B, 2).unwrap();
+    assert_eq!(claim(&mut pool, C, 3), None);
+    let orders = pool.rest(a, Instant::now());
+    assert_eq!((retired(&orders), orders.births), (vec![a], 1));
+    assert_eq!(handed(&pool.join(7, 0, "door", Instant::now())), [(3, 7)]);
+}
