@@ -113,7 +113,7 @@ pub async fn read(mut body: Incoming, limit: usize, budget: &Arc<Budget>) -> Res
             return Err(Fault::new(Code::RequestTimeout, "the body came too slowly"));
         };
         let Some(frame) = frame else { return Ok((whole, lease)) };
-        let frame = frame.map_err(|_| Fault::new(Code::InvalidBody, "the body broke off or is malformed"))?;
+        let frame = frame.map_err(|_| Fault::new(Code::InvalidRequest, "the body broke off or is malformed"))?;
         // Trailers are of no use to anybody here.
         let Ok(data) = frame.into_data() else { continue };
         if whole.len().saturating_add(data.len()) > limit {
