@@ -1,20 +1,22 @@
-//! Turns `syscalls.json`, the list of permitted system calls, into the table that `syscalls.rs` takes in.
+//! Turns `syscalls.json` and `store-syscalls.json`, the lists of permitted system calls, into the tables that `syscalls.rs`
+//! takes in.
 //!
-//! The file has the form of seccompiler's, so that other tools read it too; here every entry and every bound must say why
+//! The files have the form of seccompiler's, so that other tools read it too; here every entry and every bound must say why
 //! it is there, and a name that this machine does not know, or a form that `filter.rs` does not compile, ends the build.
 
 use std::{collections::BTreeMap, env, error::Error, fmt::Write, fs, path::Path};
 
 use serde::Deserialize;
 
-const FILE: &str = "syscalls.json";
+/// Each list, and what becomes of a call that is not on it.
+const LISTS: [(&str, &str); 2] = [("syscalls", "\"kill_process\""), ("store-syscalls", "{\"errno\":1}")];
 /// The part of the file that holds everywhere; the others are named after an architecture.
 const EVERYWHERE: &str = "every-architecture";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Part {
-    mismatch_action: String,
+    mismatch_action: serde_json::Value,
     match_action: String,
     filter: Vec<Call>,
 }
@@ -47,21 +49,27 @@ enum Comparison {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed={FILE}");
-    let parts: BTreeMap<String, Part> = serde_json::from_str(&fs::read_to_string(FILE)?)?;
+    LISTS.iter().try_for_each(|(name, otherwise)| write_list(name, otherwise))
+}
+
+fn write_list(list: &str, otherwise: &str) -> Result<(), Box<dyn Error>> {
+    let file = format!("{list}.json");
+    let otherwise: serde_json::Value = serde_json::from_str(otherwise)?;
+    println!("cargo::rerun-if-changed={file}");
+    let parts: BTreeMap<String, Part> = serde_json::from_str(&fs::read_to_string(file)?)?;
     let here = env::var("CARGO_CFG_TARGET_ARCH")?;
     let mut table = String::from("&[\n");
     for name in [EVERYWHERE, &here] {
         let Some(part) = parts.get(name) else { continue };
-        if (part.mismatch_action.as_str(), part.match_action.as_str()) != ("kill_process", "allow") {
-            return Err(format!("{name}: what is not on the list must be kill_process, what is on it allow").into());
+        if part.mismatch_action != otherwise || part.match_action != "allow" {
+            return Err(format!("{list}, {name}: what is not on it must be {otherwise}, what is on it allow").into());
         }
         for call in &part.filter {
-            write_call(&mut table, call).map_err(|why| format!("{}: {why}", call.syscall))?;
+            write_call(&mut table, call).map_err(|why| format!("{list}, {}: {why}", call.syscall))?;
         }
     }
     table.push_str("]\n");
-    fs::write(Path::new(&env::var("OUT_DIR")?).join("syscalls.rs"), table)?;
+    fs::write(Path::new(&env::var("OUT_DIR")?).join(format!("{list}.rs")), table)?;
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! The lighter jail of the process that owns the data folder: that folder and nothing else.
 //!
 //! It has threads, opens files and lives as long as its router, so namespaces and the workers' list of calls are not for
-//! it. What a captured one could do is bounded by landlock: the folder's files, no network, no foreign signal.
+//! it. What a captured one could do is bounded by landlock (the folder's files, no network, no foreign signal) and by a list
+//! of calls of its own: no new socket, no program, no other process, nothing executable made.
 
 use std::{fs, path::Path};
 
@@ -12,6 +13,7 @@ use crate::{
     landlock,
     layers::Layer,
     ledger::{Ledger, Strictness},
+    seccomp,
 };
 
 /// Devices that a database and the standard library read: randomness, and the place of what is not wanted.
@@ -22,7 +24,7 @@ const DEVICES: [&str; 2] = ["/dev/urandom", "/dev/null"];
 pub struct Confined(Ledger);
 
 impl Confined {
-    /// The layers in force: not-dumpable, no-new-privileges, landlock.
+    /// The layers in force: not-dumpable, no-new-privileges, landlock, seccomp.
     #[must_use]
     pub fn layers(&self) -> crate::Layers {
         self.0.in_force()
@@ -37,7 +39,7 @@ impl Confined {
 
 /// Confines the calling process to `data_dir`: files and folders below it may be made, read, written, renamed and
 /// removed; every other path, TCP, abstract socket and signal to a stranger is refused. Open descriptors stay as they
-/// are. Call it before the first thread is started: threads that exist already are not confined.
+/// are, no new socket can be made and no program run. Call it before the first thread is started: threads that exist already are not confined.
 ///
 /// # Errors
 /// In [`Strictness::Strict`] the first layer that cannot be had.
@@ -51,5 +53,6 @@ pub fn confine_store(data_dir: &Path, strictness: Strictness) -> Result<Confined
     ledger.step(Layer::NoNewPrivileges, || set_no_new_privs().map_err(JailError::NoNewPrivileges))?;
     let devices = DEVICES.map(Path::new);
     ledger.step(Layer::Landlock, || landlock::keep_folder(data_dir, &devices))?;
+    ledger.step(Layer::Seccomp, || seccomp::install(&seccomp::compile_for_store()?))?;
     Ok(Confined(ledger))
 }

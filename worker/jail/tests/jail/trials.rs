@@ -328,7 +328,7 @@ fn the_owner_of_a_folder_has_that_alone(user: As) {
     }
     let output = command(user, &["confined", folder.path().to_str().unwrap()]).output().unwrap();
     let told = Told(String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect());
-    assert_eq!(told.first("confined"), r#"{"not-dumpable", "no-new-privileges", "landlock"} []"#);
+    assert_eq!(told.first("confined"), r#"{"not-dumpable", "no-new-privileges", "landlock", "seccomp"} []"#);
     for (what, expected) in [
         ("own-files", "done"),
         ("randomness", "done"),
@@ -342,6 +342,12 @@ fn the_owner_of_a_folder_has_that_alone(user: As) {
         ("link", "PermissionDenied"),
     ] {
         assert_eq!(told.first(what), expected, "{what}");
+    }
+    assert_eq!((told.first("thread"), told.first("pair")), ("done", "done"));
+    let calls: Vec<&str> = told.0.iter().filter_map(|line| line.strip_prefix("call ")).collect();
+    assert_eq!(calls.len(), 13);
+    for call in calls {
+        assert!(call.ends_with(" PermissionDenied"), "{call}");
     }
 }
 
