@@ -31,6 +31,19 @@ pub struct Spawn {
     pub role: Role,
 }
 
+/// What the jail of all children is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jail {
+    /// The layers in force, a bit each.
+    pub layers: u32,
+    /// What kind of jail they make, in a word for operators.
+    #[serde(deserialize_with = "bounded::text::<_, 32>")]
+    pub tier: String,
+    /// The layers that are missing, by name, and why.
+    #[serde(deserialize_with = "bounded::pairs::<_, 32, 2048>")]
+    pub missing: Vec<(String, String)>,
+}
+
 /// What the zygote says to the router.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromZygote {
@@ -38,8 +51,8 @@ pub enum FromZygote {
     Ready {
         /// [`crate::version::PROTOCOL`].
         protocol: u16,
-        /// The layers that all children will share, a bit each.
-        layers: u32,
+        /// What its own trial child reached, and so each child will.
+        jail: Jail,
     },
     /// The child lives; its pidfd comes with this message.
     Spawned {
@@ -139,7 +152,8 @@ mod tests {
 
     #[test]
     fn one_birth_at_a_time() {
-        let ready = FromZygote::Ready { protocol: 1, layers: 0 };
+        let jail = Jail { layers: 0, tier: String::new(), missing: Vec::new() };
+        let ready = FromZygote::Ready { protocol: 1, jail };
         let spawned = |number| FromZygote::Spawned { number, pid: 2 };
         assert!(Phase::Starting.hear(&spawned(1)).is_err());
         let idle = Phase::Starting.hear(&ready).unwrap();

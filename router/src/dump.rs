@@ -76,7 +76,9 @@ fn totals(status: &Status) {
         crashes = status.crashes,
         respawns = status.respawns,
         lost_logs = status.lost_logs,
-        sandbox = status.sandbox,
+        sandbox = status.sandbox.sandbox,
+        sandbox_tier = status.sandbox.sandbox_tier,
         "totals"
     );
+    status.sandbox.warn();
 }

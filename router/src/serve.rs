@@ -125,7 +125,7 @@ async fn start(config: Config, listeners: &Listeners) -> Result<Running, String>
             return Err(error.to_string());
         }
     };
-    let (store, layers) = (Store::new(link), zygote.layers);
+    let (store, jail) = (Store::new(link), zygote.jail.clone());
     let (births, attending) = birth::attend(config.farm.clone(), zygote);
     tokio::spawn(attending);
     let (close_store, store_may_close) = watch::channel(false);
@@ -134,7 +134,7 @@ async fn start(config: Config, listeners: &Listeners) -> Result<Running, String>
     let (logs, carrying) = Logs::start(store.clone(), Arc::clone(&counts));
     let homes = homes()?;
     let handles = homes.iter().map(|home| home.handle.clone()).collect();
-    let means = Means { store: store.clone(), births, layers, logs, counts, homes: handles };
+    let means = Means { store: store.clone(), births, jail, logs, counts, homes: handles };
     let ground = Ground::new(config.farm.clone(), means);
     ground.open();
     let (close, closing) = watch::channel(false);
@@ -180,12 +180,15 @@ fn open(homes: Vec<Home>, house: &Arc<House>, listeners: &Listeners) -> Result<V
 }
 
 fn say_ready(house: &House, listeners: &Listeners) {
+    let sandbox = house.farm.status().sandbox;
+    sandbox.warn();
     let addresses = listeners.addresses().join(", ");
     tracing::info!(
         listen = %addresses,
         data_dir = %house.config.data_dir.display(),
         workers = house.config.farm.workers,
-        sandbox = house.config.farm.sandbox.word(),
+        sandbox = sandbox.sandbox,
+        sandbox_tier = sandbox.sandbox_tier,
         token_file = %house.config.admin.token_file.display(),
         started_ms = u64::try_from(house.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         "ready"

@@ -17,7 +17,7 @@ pub fn run(flags: &Flags) -> Result<i32, JailError> {
     let nest = Nest::settle(Strictness::BestEffort, arrival)?;
     let reports = probe(&nest, flags.limits())?;
     reports.iter().for_each(|report| println!("{}", line(report)));
-    let complete = reports.iter().all(|report| report.missing.is_none() || report.layer.is_for_root_alone());
+    let complete = reports.iter().all(LayerReport::is_enough);
     Ok(i32::from(!complete))
 }
 

@@ -24,7 +24,7 @@ use fazt_jail::{
 use fazt_protocol::{
     Breach, board,
     pipe::{Pipe, PipeError},
-    spawn::{FromZygote, Phase, Role, Spawn, ToZygote},
+    spawn::{FromZygote, Jail, Phase, Role, Spawn, ToZygote},
     version::PROTOCOL,
 };
 use nix::sys::{
@@ -122,7 +122,7 @@ struct Order {
 pub fn run(config: &Config, live: impl Fn(Birth) -> i32) -> Result<(), ZygoteError> {
     let mut router = Router::new(inherit(config.socket)?);
     match prepare(config, router.socket()) {
-        Ok((nest, layers)) => serve(config, &nest, layers, &mut router, live),
+        Ok((nest, jail)) => serve(config, &nest, jail, &mut router, live),
         Err(reason) => {
             // If the router is gone, nobody wants to know.
             let _ = router.send(&FromZygote::Refused { reason: reason.clone() }, None);
@@ -145,7 +145,7 @@ fn inherit(number: i32) -> Result<OwnedFd, ZygoteError> {
 
 /// Everything before the first word: the nest, and one trial child through the whole jail. Its layers are what the
 /// router may expect of every child.
-fn prepare(config: &Config, socket: BorrowedFd<'_>) -> Result<(Nest, Layers), String> {
+fn prepare(config: &Config, socket: BorrowedFd<'_>) -> Result<(Nest, Jail), String> {
     // Before anything that takes time, so that a dead router never leaves a zygote.
     die_with_parent(config.parent).map_err(explain)?;
     close_others(&[socket]).map_err(explain)?;
@@ -162,9 +162,15 @@ fn prepare(config: &Config, socket: BorrowedFd<'_>) -> Result<(Nest, Layers), St
     {
         return Err(reason);
     }
+    Ok((nest, describe(&reports)))
+}
+
+/// The trial's outcome as the router is told it.
+fn describe(reports: &[LayerReport]) -> Jail {
     let there = reports.iter().filter(|report| report.missing.is_none());
     let layers = there.fold(Layers::NONE, |layers, report| layers.with(report.layer));
-    Ok((nest, layers))
+    let missing = reports.iter().filter_map(|report| Some((report.layer.to_string(), report.missing?.to_string())));
+    Jail { layers: layers.bits(), tier: layers.tier().to_owned(), missing: missing.collect() }
 }
 
 /// Ctrl-C and the service manager's SIGTERM reach every process of the group. The router decides when a zygote ends: it
@@ -180,11 +186,11 @@ fn ignore_signals_of_the_terminal() {
 fn serve(
     config: &Config,
     nest: &Nest,
-    layers: Layers,
+    jail: Jail,
     router: &mut Router,
     live: impl Fn(Birth) -> i32,
 ) -> Result<(), ZygoteError> {
-    let ready = FromZygote::Ready { protocol: PROTOCOL, layers: layers.bits() };
+    let ready = FromZygote::Ready { protocol: PROTOCOL, jail };
     let mut phase = Phase::Starting.hear(&ready)?;
     router.send(&ready, None)?;
     loop {
@@ -240,7 +246,7 @@ fn explain(error: JailError) -> String {
 }
 
 fn explain_missing(report: &LayerReport) -> Option<String> {
-    let reason = report.missing.filter(|_| !report.layer.is_for_root_alone())?;
+    let reason = report.missing.filter(|_| !report.is_enough())?;
     // What rests on another layer is explained by that one.
     if matches!(reason, fazt_jail::Reason::RestsOn(_)) {
         return None;

@@ -20,7 +20,7 @@ use fazt_protocol::{
     limit::*,
     op::{self, Found, Op, ds, files, kv, s3},
     registry::{self, Ask},
-    spawn::FromZygote,
+    spawn::{FromZygote, Jail},
 };
 
 /// `make` at the limit must come back, and one beyond must not decode.
@@ -170,6 +170,10 @@ fn of_the_registry_conversation() {
 
 #[test]
 fn of_spawn_and_build() {
+    let ready = |tier, missing| FromZygote::Ready { protocol: 1, jail: Jail { layers: u32::MAX, tier, missing } };
+    edge("tier", 32, |n| ready(x(n), Vec::new()));
+    edge("missing layers", 32, |n| ready(x(1), empties(n)));
+    edge("missing layers' bytes", 2048, |n| ready(x(32), pair(n)));
     edge("birth's failure", 512, |n| FromZygote::Failed { number: 1, reason: x(n) });
     edge("zygote's refusal", 2048, |n| FromZygote::Refused { reason: x(n) });
     let file = |path, bytes| {

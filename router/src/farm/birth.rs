@@ -12,7 +12,7 @@ use std::{
 use fazt_protocol::{
     board, fd,
     pipe::asynchronous::Pipe,
-    spawn::{FromZygote, Phase, Role, Spawn, ToZygote},
+    spawn::{FromZygote, Jail, Phase, Role, Spawn, ToZygote},
     version,
 };
 use tokio::{
@@ -83,8 +83,8 @@ pub struct Zygote {
     child: Child,
     pipe: Pipe<FromZygote, ToZygote>,
     phase: Phase,
-    /// The layers that its children share, a bit each.
-    pub layers: u32,
+    /// The jail that its trial child was in, and each child will be.
+    pub jail: Jail,
 }
 
 impl Births {
@@ -110,7 +110,7 @@ impl Zygote {
         let mut child = run(config, theirs)?;
         let greeted = timeout(START_TIMEOUT, Self::greet(ours)).await;
         match greeted.unwrap_or_else(|_late| Err(BirthError::Lost("it is not ready in time".to_owned()))) {
-            Ok((pipe, phase, layers)) => Ok(Self { child, pipe, phase, layers }),
+            Ok((pipe, phase, jail)) => Ok(Self { child, pipe, phase, jail }),
             Err(error) => {
                 // It may have ended by itself already; waiting collects it either way.
                 let _ended = child.kill();
@@ -126,15 +126,15 @@ impl Zygote {
         self.child.id()
     }
 
-    async fn greet(ours: OwnedFd) -> Result<(Pipe<FromZygote, ToZygote>, Phase, u32), BirthError> {
+    async fn greet(ours: OwnedFd) -> Result<(Pipe<FromZygote, ToZygote>, Phase, Jail), BirthError> {
         let lost = |error: &dyn std::fmt::Display| BirthError::Lost(error.to_string());
         let mut pipe = Pipe::new(ours).map_err(|error| lost(&error))?;
         let first = pipe.receive().await.map_err(|error| lost(&error))?;
         let phase = Phase::Starting.hear(&first).map_err(|breach| lost(&breach))?;
         match first {
-            FromZygote::Ready { protocol, layers } => {
+            FromZygote::Ready { protocol, jail } => {
                 version::check(protocol).map_err(|mismatch| BirthError::Refused(mismatch.to_string()))?;
-                Ok((pipe, phase, layers))
+                Ok((pipe, phase, jail))
             }
             FromZygote::Refused { reason } => Err(BirthError::Refused(reason)),
             _ => Err(BirthError::Lost("it spoke before it was ready".to_owned())),

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use fazt_protocol::spawn::Jail;
 use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
@@ -48,8 +49,8 @@ pub struct Ground {
     pub counts: Arc<Counts>,
     /// Where apps' log lines go.
     pub logs: Logs,
-    /// The layers of the jail that every worker has to be in, a bit each.
-    pub layers: u32,
+    /// The jail that every worker has to be in.
+    pub jail: Jail,
     pub(super) pool: Mutex<Pool<Door, Waiting>>,
     pub(super) births: Births,
     pub(super) homes: Vec<Handle>,
@@ -72,8 +73,8 @@ pub struct Means {
     pub store: Store,
     /// The zygote's attendant.
     pub births: Births,
-    /// The layers of the jail that the zygote's own trial was in, a bit each.
-    pub layers: u32,
+    /// The jail that the zygote's own trial was in.
+    pub jail: Jail,
     /// Where apps' log lines go.
     pub logs: Logs,
     /// What is counted.
@@ -108,7 +109,7 @@ impl Ground {
     /// A ground without workers; [`Self::open`] orders the first ones.
     #[must_use]
     pub fn new(config: Config, means: Means) -> Arc<Self> {
-        let Means { store, births, layers, logs, counts, homes } = means;
+        let Means { store, births, jail, logs, counts, homes } = means;
         let size = Size { workers: config.workers, app_max: config.app_max_workers, queue_depth: config.queue_depth };
         Arc::new_cyclic(|this| Self {
             config,
@@ -116,7 +117,7 @@ impl Ground {
             store,
             counts,
             logs,
-            layers,
+            jail,
             pool: Mutex::new(Pool::new(size)),
             births,
             homes,

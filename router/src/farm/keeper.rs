@@ -114,7 +114,9 @@ impl Keeper {
         self.phase = self.phase.hear(&said).map_err(|_breach| Death::Breach)?;
         match said {
             // It may lie, but a birth that went wrong does not: a worker with a layer less never gets an app.
-            FromWorker::Ready(ready) if ready.layers & self.ground.layers != self.ground.layers => Err(Death::Breach),
+            FromWorker::Ready(ready) if ready.layers & self.ground.jail.layers != self.ground.jail.layers => {
+                Err(Death::Breach)
+            }
             FromWorker::Ready(ready) if version::check(ready.protocol).is_ok() => Ok(()),
             _ => Err(Death::Breach),
         }

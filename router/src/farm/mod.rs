@@ -20,6 +20,7 @@ pub mod logs;
 pub mod nursery;
 pub mod pool;
 pub mod queue;
+pub mod sandbox;
 pub mod status;
 pub mod throttle;
 

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Ground, counts::read, door::DoorPlate, pool::Seated};
+use super::{Ground, counts::read, door::DoorPlate, pool::Seated, sandbox::Report};
 
 /// Apps and workers that are listed.
 const ROWS: usize = 1_000;
@@ -47,8 +47,9 @@ pub struct Status {
     pub respawns: u64,
     /// Log lines of apps that were dropped.
     pub lost_logs: u64,
-    /// How strict the jail is.
-    pub sandbox: &'static str,
+    /// The jail.
+    #[serde(flatten)]
+    pub sandbox: Report,
     /// One row a place.
     pub workers: Vec<WorkerRow>,
     /// One row an app that has workers.
@@ -143,7 +144,7 @@ impl Status {
             crashes: read(&counts.crashes),
             respawns: read(&counts.respawns),
             lost_logs: read(&counts.lost_logs),
-            sandbox: ground.config.sandbox.word(),
+            sandbox: Report::of(ground.config.sandbox, &ground.jail),
             apps: apps(&rows),
             workers: rows,
         }

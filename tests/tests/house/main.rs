@@ -21,4 +21,5 @@ mod seen;
 mod serve;
 mod site;
 mod store;
+mod tiers;
 mod timeout;

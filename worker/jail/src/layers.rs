@@ -128,6 +128,22 @@ impl Layers {
         Layer::ALL.into_iter().filter(|layer| by_root || !layer.is_for_root_alone()).fold(Self::NONE, Self::with)
     }
 
+    /// What kind of jail these layers make, in a word for operators: `full`; `one-id`, where an ordinary user started it and
+    /// workers share his id; `no-user-namespace`, where root started it and the machine allows none; `incomplete`.
+    #[must_use]
+    pub fn tier(self) -> &'static str {
+        let lacks = |layers: &[Layer]| {
+            let lacking = Layer::ALL.into_iter().filter(|layer| !self.contains(*layer));
+            lacking.eq(layers.iter().copied())
+        };
+        match () {
+            () if lacks(&[]) => "full",
+            () if lacks(&[Layer::OwnIds, Layer::NoGroups]) => "one-id",
+            () if lacks(&[Layer::UserNamespace]) => "no-user-namespace",
+            () => "incomplete",
+        }
+    }
+
     /// The bitmap as it travels.
     #[must_use]
     pub const fn bits(self) -> u32 {

@@ -57,6 +57,8 @@ pub enum Reason {
     RestsOn(Layer),
     /// The kernel refused.
     Refused(Errno),
+    /// The kernel refused, and ids of their own stand in for it: what root's children have where no user namespace may be made.
+    StoodInFor(Errno),
 }
 
 impl fmt::Display for Reason {
@@ -66,6 +68,7 @@ impl fmt::Display for Reason {
             Self::ForRootAlone => out.write_str("only root can have it"),
             Self::RestsOn(layer) => write!(out, "rests on {layer}, which is missing"),
             Self::Refused(errno) => write!(out, "{errno}"),
+            Self::StoodInFor(errno) => write!(out, "{errno}; ids of their own stand in for it"),
         }
     }
 }

@@ -138,6 +138,9 @@ fn enter_ids(ledger: &mut Ledger, arrival: Arrival) -> Result<Option<Ids>, JailE
     let inside = arrival.user_namespace == Reached::Inside;
     match arrival.user_namespace {
         Reached::Inside => ledger.note(Layer::UserNamespace),
+        Reached::Refused(error) if arrival.ids > 0 => {
+            ledger.lacks(Layer::UserNamespace, Reason::StoodInFor(error.errno()));
+        }
         Reached::Refused(error) => ledger.step(Layer::UserNamespace, || Err(error))?,
         Reached::NotTried => ledger.step(Layer::UserNamespace, || Err(JailError::Arrival))?,
     }

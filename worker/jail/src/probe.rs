@@ -42,6 +42,12 @@ impl LayerReport {
     pub fn advice(&self) -> Option<&'static str> {
         self.missing.map(|_| advice(self.layer))
     }
+
+    /// Whether a strict jail may do without it: it is there, root alone can have it, or something else stands in for it.
+    #[must_use]
+    pub fn is_enough(&self) -> bool {
+        matches!(self.missing, None | Some(Reason::StoodInFor(_))) || self.layer.is_for_root_alone()
+    }
 }
 
 /// Two bytes a layer from the child: a word, and a number that belongs to it.
@@ -53,6 +59,8 @@ const FOR_ROOT_ALONE: u8 = 2;
 const RESTS_ON: u8 = 3;
 /// The number is the kernel's.
 const REFUSED: u8 = 4;
+/// The number is the kernel's.
+const STOOD_IN_FOR: u8 = 5;
 
 /// Clones a child, jails it under `limits`, and reports every layer in the order of the bits. Blocks until the child has
 /// spoken or died; it does nothing else, so that is under a millisecond.
@@ -81,6 +89,7 @@ fn line(layer: Layer, [word, number]: Verdict) -> LayerReport {
         SWITCHED_OFF => Some(Reason::SwitchedOff),
         FOR_ROOT_ALONE => Some(Reason::ForRootAlone),
         RESTS_ON => Some(Reason::RestsOn(Layer::ALL.get(usize::from(number)).copied().unwrap_or(layer))),
+        STOOD_IN_FOR => Some(Reason::StoodInFor(Errno::from_raw(i32::from(number)))),
         _ => Some(Reason::Refused(Errno::from_raw(i32::from(number)))),
     };
     LayerReport { layer, missing }
@@ -111,6 +120,7 @@ fn verdict(jailed: &Jailed, layer: Layer) -> Verdict {
         Some((_, Reason::ForRootAlone)) => [FOR_ROOT_ALONE, 0],
         Some((_, Reason::RestsOn(other))) => [RESTS_ON, *other as u8],
         Some((_, Reason::Refused(errno))) => [REFUSED, errno_byte(*errno)],
+        Some((_, Reason::StoodInFor(errno))) => [STOOD_IN_FOR, errno_byte(*errno)],
     }
 }
 

@@ -82,16 +82,20 @@ impl FromStr for Arrival {
 /// TZ=UTC0 as its whole environment. Does not return where it succeeds. Descriptors that are not close-on-exec stay, and
 /// so does the parent-death signal.
 ///
+/// Where none may be made, a nest that root started goes on without: its children have ids of their own all the same.
+///
 /// # Errors
-/// In [`Strictness::Strict`], where there can be no user namespace; in all, where the program cannot be started again.
+/// In [`Strictness::Strict`], where there can be no user namespace and no ids of their own either; in all, where the program
+/// cannot be started again.
 pub fn start_again_inside(strictness: Strictness, flag: &str) -> Result<Infallible, JailError> {
     let by_root = geteuid().is_root() && range_is_mapped();
     let user_namespace = match strictness {
         Strictness::Off => Reached::NotTried,
-        Strictness::Strict => enter_user_namespace(by_root).map(|()| Reached::Inside)?,
-        Strictness::BestEffort => match enter_user_namespace(by_root) {
+        Strictness::Strict | Strictness::BestEffort => match enter_user_namespace(by_root) {
             Ok(()) => Reached::Inside,
-            Err(error) => Reached::Refused(error),
+            Err(error @ JailError::UserNamespace(_)) if by_root => Reached::Refused(error),
+            Err(error) if strictness == Strictness::BestEffort => Reached::Refused(error),
+            Err(error) => return Err(error),
         },
     };
     let arrival = Arrival { user_namespace, ids: if by_root { ID_COUNT } else { 0 } };

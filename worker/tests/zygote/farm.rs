@@ -72,7 +72,7 @@ impl Farm {
     /// The zygote's first word.
     pub(crate) fn layers(&mut self) -> u32 {
         match self.spawn.receive(deadline()).unwrap() {
-            FromZygote::Ready { layers, .. } => layers,
+            FromZygote::Ready { jail, .. } => jail.layers,
             other => panic!("{other:?}"),
         }
     }

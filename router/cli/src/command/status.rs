@@ -33,6 +33,8 @@ struct Runtime {
     #[serde(default)]
     uptime_ms: f64,
     #[serde(default)]
+    sandbox_warning: Option<String>,
+    #[serde(default)]
     workers: Vec<Worker>,
 }
 
@@ -80,6 +82,9 @@ fn print(runtime: Runtime, output: &Output) -> Result<(), Failure> {
         "up {}: {total_executions} requests run, {timeouts} timed out, {crashes} crashed, {respawns} workers replaced",
         time::span(runtime.uptime_ms as u64)
     ))?;
+    if let Some(warning) = &runtime.sandbox_warning {
+        output.line(&format!("warning: {}", output::plain(warning)))?;
+    }
     if runtime.workers.is_empty() {
         return Ok(());
     }

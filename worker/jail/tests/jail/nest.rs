@@ -10,7 +10,9 @@ use std::{
 
 use fazt_jail::{Born, JailError, Kin, Limits, Nest, Newborn, Policy, Strictness, clone, die_with_parent, enter};
 use nix::poll::{PollTimeout, poll};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
 
 use crate::{every, inside, router::PATIENCE_MS};
 
@@ -67,9 +69,17 @@ fn serve(strictness: Strictness, scenario: &str, parent: i32) -> Result<(), Jail
 
 /// Makes the kernel refuse a call from here on, as a container's profile would.
 fn refuse(call: &str) {
+    let mut rules = Vec::new();
     let number = match call {
         "nothing" => return,
         "unshare" => libc::SYS_unshare,
+        // All namespaces but this one, as where user.max_user_namespaces is 0.
+        "user-namespace" => {
+            let wanted = u64::from(libc::CLONE_NEWUSER.cast_unsigned());
+            let holds = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(wanted), wanted);
+            rules.push(SeccompRule::new(vec![holds.unwrap()]).unwrap());
+            libc::SYS_unshare
+        }
         "pivot_root" => libc::SYS_pivot_root,
         "clone3" => libc::SYS_clone3,
         "capset" => libc::SYS_capset,
@@ -79,7 +89,7 @@ fn refuse(call: &str) {
     };
     let refusal = SeccompAction::Errno(libc::EPERM.cast_unsigned());
     let here = TargetArch::try_from(env::consts::ARCH).unwrap();
-    let filter = SeccompFilter::new([(number, vec![])].into(), SeccompAction::Allow, refusal, here).unwrap();
+    let filter = SeccompFilter::new([(number, rules)].into(), SeccompAction::Allow, refusal, here).unwrap();
     seccompiler::apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
 }
 

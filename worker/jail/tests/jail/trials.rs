@@ -84,6 +84,7 @@ pub(crate) fn all() -> Vec<Trial> {
         ("two_hundred_are_born_and_reaped", two_hundred_are_born_and_reaped),
         ("nobody_outlives_the_router", nobody_outlives_the_router),
         ("a_stranger_is_no_parent", a_stranger_is_no_parent),
+        ("without_a_user_namespace_ids_stand_in", without_a_user_namespace_ids_stand_in),
         ("strict_refuses_an_incomplete_jail", strict_refuses_an_incomplete_jail),
         ("best_effort_does_without", best_effort_does_without),
         ("behind_the_list_of_calls_stands_more", behind_the_list_of_calls_stands_more),
@@ -112,6 +113,25 @@ fn every_layer_is_in_force(user: As) {
 
 fn the_router_sees_it_from_outside(user: As) {
     let told = play(user, "strict", "look");
+    is_seen_from_outside(&told, user, &["user", "mnt", "net", "ipc", "uts", "pid"]);
+}
+
+/// Where the machine allows no user namespace, root's children are in all else, and an ordinary user has no jail.
+fn without_a_user_namespace_ids_stand_in(user: As) {
+    let told = play_without(user, "strict", "look", "user-namespace");
+    if user == As::Ordinary {
+        assert!(told.first("refused").starts_with("enter a user namespace: EPERM"));
+        return;
+    }
+    let all_but_it = Layers::attainable(true).without(Layer::UserNamespace);
+    assert_eq!((layers(&told), all_but_it.tier()), (all_but_it, "no-user-namespace"));
+    is_seen_from_outside(&told, user, &["mnt", "net", "ipc", "uts", "pid"]);
+    for call in FORBIDDEN {
+        assert_eq!(play_without(user, "strict", call, "user-namespace").first("ended"), "SIGSYS", "{call}");
+    }
+}
+
+fn is_seen_from_outside(told: &Told, user: As, namespaces: &[&str]) {
     for (field, expected) in [
         ("NoNewPrivs:", "1"),
         ("Seccomp:", "2"),
@@ -122,10 +142,10 @@ fn the_router_sees_it_from_outside(user: As) {
         ("CapBnd:", "0000000000000000"),
         ("CapAmb:", "0000000000000000"),
     ] {
-        assert_eq!(field_of(&told, field), [expected], "{field}");
+        assert_eq!(field_of(told, field), [expected], "{field}");
     }
-    assert_eq!(field_of(&told, "NSpid:")[1..], ["1"], "it is process 1 of a namespace right below ours");
-    for kind in ["user", "mnt", "net", "ipc", "uts", "pid"] {
+    assert_eq!(field_of(told, "NSpid:")[1..], ["1"], "it is process 1 of a namespace right below ours");
+    for kind in namespaces {
         assert_eq!(told.first(&format!("ns-{kind}")), "apart", "{kind}");
     }
     // 0, 1, 2 and the two that were handed over.
@@ -133,8 +153,8 @@ fn the_router_sees_it_from_outside(user: As) {
     assert_eq!(told.first("root-entries"), "Ok(0)");
     assert_eq!(told.first("environment"), r#"Ok("TZ=UTC0\0")"#);
     assert_eq!(told.first("oom"), "1000");
-    ids_are_its_own(&told, user);
-    limits_are_set(&told);
+    ids_are_its_own(told, user);
+    limits_are_set(told);
     if let Some(slice) = told.all("sched se.slice").first() {
         assert_eq!(*slice, ": 20000000");
     }
@@ -285,6 +305,8 @@ fn strict_refuses_an_incomplete_jail(user: As) {
     for (call, step, _) in REFUSALS {
         let told = play_without(user, "strict", "look", call);
         let refusal = told.first("refused");
+        // Root does without the user namespace, and stops at the next one.
+        let step = if (user, *call) == (As::Root, "unshare") { "enter a net namespace" } else { step };
         assert!(refusal.starts_with(step), "{call}: {refusal}");
         // The crate takes any refusal of landlock for its absence.
         assert!(refusal.contains("EPERM") || *call == "landlock", "{call}: {refusal}");
