@@ -1,0 +1,38 @@
+//! The measured tables, as they stand in docs/sandbox.md.
+
+use std::fmt::Write;
+
+use fazt_jail::{Layer, Layers};
+
+use crate::judge::{As, attainable, rows, runs};
+
+/// Both tables, in markdown.
+pub(crate) fn of(user: As) -> String {
+    let mut text = String::from("| attempt | stopped by any one of |\n| --- | --- |\n");
+    for (name, stopped_by) in rows() {
+        writeln!(text, "| {name} | {} |", list(stopped_by.iter().map(|layer| layer.name()))).unwrap();
+    }
+    text.push_str("\n| without | also missing then | gets through, all others in force | stood behind, in |\n");
+    text.push_str("| --- | --- | --- | --- |\n");
+    for layer in attainable(user).iter() {
+        let run = runs(user).iter().find(|run| run.left_out == Layers::NONE.with(layer)).unwrap();
+        let fallen = attainable(user).iter().filter(|other| *other != layer && !run.layers.contains(*other));
+        let through = rows().filter(|(name, _)| run.through.contains(*name)).map(|(name, _)| name);
+        let behind = rows().filter(|(_, stopped_by)| stopped_by.contains(&layer) && stopped_by.len() > 1);
+        writeln!(
+            text,
+            "| `{}` | {} | {} | {} |",
+            layer.name(),
+            list(fallen.map(Layer::name)),
+            list(through),
+            behind.count()
+        )
+        .unwrap();
+    }
+    text
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() { "–".to_owned() } else { names.join("; ") }
+}
