@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a source that cannot be read ends the test")]
 
 mod dependencies;
+mod features;
 mod names;
 mod promises;
 mod sizes;
