@@ -69,7 +69,7 @@ impl Caps {
         let each = if from.is_some() { self.each } else { usize::MAX };
         let is_kept = !inside.usual.takes(from, self.all, each);
         // A crowd that comes from one address must leave something of these as well.
-        if is_kept && !inside.kept.takes(from, self.kept, (self.kept / 8).max(1)) {
+        if is_kept && !inside.kept.takes(from, self.kept, (self.kept / 4).max(1)) {
             return None;
         }
         Some(Pass { caps: Arc::clone(self), from, is_kept })
@@ -152,7 +152,7 @@ mod tests {
         let caps = Arc::new(Caps::new(2, 2, 16));
         let (one, two) = ("192.0.2.1".parse().ok(), "192.0.2.2".parse().ok());
         let crowd: Vec<_> = (0..100).filter_map(|_| caps.admit(one)).collect();
-        assert_eq!((crowd.len(), crowd.iter().filter(|pass| pass.is_kept()).count()), (4, 2));
+        assert_eq!((crowd.len(), crowd.iter().filter(|pass| pass.is_kept()).count()), (6, 4));
         assert!(caps.admit(two).unwrap().is_kept(), "another address is heard all the same");
         drop(crowd);
         assert!(!caps.admit(one).unwrap().is_kept());

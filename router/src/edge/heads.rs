@@ -87,6 +87,16 @@ impl Heads {
         self.place != Place::Head || self.is_partial() || self.whole > answered
     }
 
+    /// Whether a body is known to lack something. Of chunks that is not known.
+    pub(super) fn is_in_body(&self) -> bool {
+        matches!(self.place, Place::Body(_))
+    }
+
+    /// Whether more heads came whole than requests were begun.
+    pub(super) fn is_ahead(&self, begun: u32) -> bool {
+        self.whole > begun
+    }
+
     /// Whether this connection must end with the request in hand.
     pub(super) fn is_last(&self) -> bool {
         self.place == Place::Chunks

@@ -108,6 +108,12 @@ impl Session {
         self.stage.load(Relaxed) == WAITING
     }
 
+    /// Whether a request is in hand whose body is not known to be there.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.stage.load(Relaxed) == READING
+    }
+
     /// Whether a whole request is in hand.
     #[must_use]
     pub fn is_working(&self) -> bool {

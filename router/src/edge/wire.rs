@@ -95,9 +95,12 @@ impl<S> Wire<S> {
         }
     }
 
-    /// Whether an answer is due, or on its way.
+    /// Whether an answer is due, or on its way: to a request in hand that came whole, or to one that is still to be read.
     fn is_owed(&self) -> bool {
-        self.session.is_working() || self.stalled.is_some()
+        self.session.is_working()
+            || self.stalled.is_some()
+            || (self.session.is_reading() && !self.heads.is_in_body())
+            || self.heads.is_ahead(self.session.requests())
     }
 
     /// Nothing came: has the client still time?
@@ -173,7 +176,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
             // The end of what the client says is not the end of what it hears: while an answer is due, it is not told.
             if self.is_owed() {
                 self.untold = Some(cx.waker().clone());
-                return Poll::Pending;
+                return self.wait(cx);
             }
             return Poll::Ready(Ok(()));
         }

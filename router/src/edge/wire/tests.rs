@@ -79,6 +79,31 @@ async fn a_client_that_closes_its_side_still_gets_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_of_a_body_and_of_the_client_may_come_together() {
+    const HEAD: &str = "PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\n";
+    for (body, is_told) in [("abc", false), ("ab", true)] {
+        let (mut wire, mut far, session) = wire(256);
+        far.write_all([HEAD, body].concat().as_bytes()).await.unwrap();
+        far.shutdown().await.unwrap();
+        read(&mut wire).await.unwrap();
+        session.begin(false);
+        let told = tokio::time::timeout(Duration::from_secs(60), read(&mut wire)).await;
+        assert_eq!(told.is_ok(), is_told, "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_head_that_nobody_reads_does_not_hold_a_closed_connection() {
+    let (mut wire, mut far, _) = wire(256);
+    far.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    far.shutdown().await.unwrap();
+    read(&mut wire).await.unwrap();
+    let begun = Instant::now();
+    assert_eq!(read(&mut wire).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(begun.elapsed(), IDLE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_read_is_given_up() {
     let (mut wire, _far, _) = wire(8);
     let begun = Instant::now();
