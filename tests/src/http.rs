@@ -210,7 +210,11 @@ pub fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
 /// # Errors
 /// Where nobody listens.
 pub fn connect(address: SocketAddr) -> io::Result<BufReader<TcpStream>> {
-    let stream = TcpStream::connect(address)?;
+    patient(TcpStream::connect(address)?)
+}
+
+/// The same over a stream that is there.
+pub(crate) fn patient(stream: TcpStream) -> io::Result<BufReader<TcpStream>> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
@@ -234,7 +238,7 @@ pub fn read(from: &mut impl BufRead, to_head: bool, started: Instant) -> io::Res
         headers.push((name.to_owned(), value.trim().to_owned()));
     }
     let mut answer = Answer { status, headers, body: Vec::new(), took: Duration::ZERO };
-    if !(to_head || status == 204 || status == 304) {
+    if !(to_head || status < 200 || status == 204 || status == 304) {
         answer.body = body(from, &answer)?;
     }
     answer.took = started.elapsed();

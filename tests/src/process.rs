@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
 
 use crate::wait::eventually;
 
@@ -51,6 +51,12 @@ impl Process {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         Self::find(self.pid).is_some_and(|now| now.state == 'T')
+    }
+
+    /// Leaves it only so many descriptors, of the most that it may ever have.
+    pub fn limit_descriptors(&self, now: u64, most: u64) {
+        let limit = Rlimit { current: Some(now), maximum: Some(most) };
+        rustix::process::prlimit(Pid::from_raw(self.pid), Resource::Nofile, limit).unwrap();
     }
 
     /// Sends a signal; a process that is gone does not mind.

@@ -30,6 +30,7 @@ pub struct Setup {
     programs: PathBuf,
     data: Arc<Data>,
     user: Option<u32>,
+    descriptors: Option<u64>,
 }
 
 /// A temporary folder that lives as long as anybody uses it.
@@ -79,6 +80,7 @@ impl Setup {
             programs: programs::folder(),
             data: Arc::new(Data(folder)),
             user: None,
+            descriptors: None,
         };
         // Its default on a machine that is free.
         let storage = format!("{}ms", promised(millis(500)).as_millis());
@@ -118,6 +120,12 @@ impl Setup {
         }
         std::os::unix::fs::chown(self.data.above(), Some(NOBODY), Some(NOBODY)).unwrap();
         Self { user: Some(NOBODY), ..self }
+    }
+
+    /// With so many descriptors for each of its processes.
+    #[must_use]
+    pub fn descriptors(self, most: u64) -> Self {
+        Self { descriptors: Some(most), ..self }
     }
 
     /// The folder of its data.
@@ -165,7 +173,15 @@ impl Setup {
     /// The command that starts it, for what else is to be done with it.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(self.programs.join("fazt-router"));
+        let router = self.programs.join("fazt-router");
+        let mut command = match self.descriptors {
+            None => Command::new(router),
+            Some(most) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]).arg(router);
+                shell
+            }
+        };
         command.env_clear().env("PATH", "/usr/bin:/bin").envs(self.environment.iter().cloned());
         command.current_dir(self.data.above()).stdin(Stdio::null());
         command.arg("--data-dir").arg(self.data.path());

@@ -1,10 +1,8 @@
-//! What cannot start says so in one line, with exit code 2, and leaves nothing running. And requests that are none.
+//! What cannot start says so in one line, with exit code 2, and leaves nothing running.
 
-use std::{fs, io::Write, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use fazt_tests::{
-    http::raw,
-    oracle::canary::Canary,
     process, programs,
     setup::{Refusal, Setup},
     wait::{eventually, seconds},
@@ -159,92 +157,4 @@ fn a_check_says_what_is_there() {
         assert!(checked.told.contains(word), "{word} in {checked:?}");
     }
     nothing_runs(&setup);
-}
-
-/// What is sent, with `HOST` for an app's header line and `LONG` for 70,000 letters, and the statuses that may be answered.
-const NO_REQUESTS: &[(&str, &str, &[u16])] = &[
-    ("no host", "GET /api/ HTTP/1.1\r\n\r\n", &[400]),
-    ("two hosts", "GET /api/ HTTP/1.1\r\nHOSTHost: other.localhost\r\n\r\n", &[400]),
-    ("an odd host", "GET /api/ HTTP/1.1\r\nHost: a/@b#?\r\n\r\n", &[400]),
-    ("another host in the target", "GET http://other.localhost/api/ HTTP/1.1\r\nHOST\r\n", &[400]),
-    ("CONNECT", "CONNECT app.localhost:80 HTTP/1.1\r\nHOST\r\n", &[400, 405]),
-    ("TRACE", "TRACE /api/ HTTP/1.1\r\nHOST\r\n", &[405]),
-    ("a method that nobody knows", "BREW /api/ HTTP/1.1\r\nHOST\r\n", &[501]),
-    ("OPTIONS *", "OPTIONS * HTTP/1.1\r\nHOST\r\n", &[400]),
-    (
-        "both lengths",
-        "POST /api/ HTTP/1.1\r\nHOSTContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /api/smug HTTP/1.1\r\nHOST\r\n",
-        &[400],
-    ),
-    ("two lengths", "POST /api/ HTTP/1.1\r\nHOSTContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", &[400]),
-    ("a length with a sign", "POST /api/ HTTP/1.1\r\nHOSTContent-Length: +4\r\n\r\nabcd", &[400]),
-    ("a length past all", "POST /api/ HTTP/1.1\r\nHOSTContent-Length: 9223372036854775808\r\n\r\n", &[413]),
-    ("gzip as transfer", "POST /api/ HTTP/1.1\r\nHOSTTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", &[400, 501]),
-    ("a bad chunk", "POST /api/ HTTP/1.1\r\nHOSTTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", &[400]),
-    ("bare line feeds", "GET /api/ HTTP/1.1\nHost: app.localhost\n\n", &[400]),
-    ("a space before a colon", "GET /api/ HTTP/1.1\r\nHOSTX : 1\r\n\r\n", &[400]),
-    ("a long target", "GET /api/LONG HTTP/1.1\r\nHOST\r\n", &[414]),
-    ("a large header", "GET /api/ HTTP/1.1\r\nHOSTX: LONG\r\n\r\n", &[431]),
-    ("many headers", "GET /api/ HTTP/1.1\r\nHOSTMANY\r\n", &[431]),
-    // What does not speak HTTP/1 may be hung up on.
-    ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[0, 400, 505]),
-    ("TLS", "\u{16}\u{3}\u{1}\u{2}hello", &[0, 400]),
-    ("an expectation", "POST /api/ HTTP/1.1\r\nHOSTExpect: miracles\r\nContent-Length: 0\r\n\r\n", &[417]),
-    ("a path that leaves", "GET /api/../../etc/passwd HTTP/1.1\r\nHOST\r\n", &[400, 404]),
-];
-
-/// Bytes that are no request get one answer of that status, or none, and never a second one. It is a problem with an id.
-#[test]
-fn what_is_no_request_is_refused_once() {
-    let farm = Setup::new(2).start();
-    let canary = Canary::release(&farm);
-    let app = farm.script("app", "console.log(request.path); respond('APP-RAN')");
-    let mut wrong = Vec::new();
-    for (what, bytes, statuses) in NO_REQUESTS {
-        let bytes = bytes.replace("HOST", "Host: app.localhost\r\n").replace("LONG", &"x".repeat(70_000));
-        let got = raw(farm.address, bytes.replace("MANY", &"X: 1\r\n".repeat(200)).as_bytes());
-        let text = String::from_utf8_lossy(&got);
-        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        let answers = text.matches("HTTP/1.").count();
-        let is_problem = status == 0
-            || text.contains("content-type: application/problem+json\r\n")
-                && text.contains("x-request-id: req_")
-                && text.contains("\"requestId\":\"req_");
-        if answers > 1 || !statuses.contains(&status) || text.contains("APP-RAN") || !is_problem {
-            wrong.push(format!("{what}: {answers} answers, {text:.200}"));
-        }
-    }
-    canary.was_well();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(app.get("/api/").text(), "APP-RAN");
-    assert!(!farm.admin().get("/api/_admin/apps/app/logs").text().contains("smug"));
-}
-
-#[test]
-fn a_slow_client_takes_no_worker() {
-    let farm = Setup::new(2).start();
-    farm.script("app", "respond(200, 1)");
-    let mut slow: Vec<_> = (0..30).map(|_| fazt_tests::http::connect(farm.address).unwrap()).collect();
-    for connection in &mut slow {
-        let head = "POST /api/ HTTP/1.1\r\nHost: app.localhost\r\nContent-Length: 100\r\n\r\nhalf of it";
-        connection.get_mut().write_all(head.as_bytes()).unwrap();
-    }
-    farm.settle();
-    assert_eq!(farm.runtime()["inUse"], 0);
-    for _ in 0..10 {
-        assert_eq!(farm.app("app").get("/api/").status, 200);
-    }
-}
-
-#[test]
-fn a_client_that_goes_away_leaks_nothing() {
-    let farm = Setup::new(2).flag("--timeout", "300ms").start();
-    farm.script("app", "const until = Date.now() + 20; while (Date.now() < until) {}\nrespond(200, 1)");
-    let census = fazt_tests::oracle::census::Census::take(&farm);
-    for _ in 0..50 {
-        let mut connection = fazt_tests::http::connect(farm.address).unwrap();
-        connection.get_mut().write_all(b"GET /api/ HTTP/1.1\r\nHost: app.localhost\r\n\r\n").unwrap();
-    }
-    census.holds(&farm);
-    assert_eq!(farm.app("app").get("/api/").status, 200);
 }

@@ -12,6 +12,7 @@ mod crash;
 mod deploy;
 mod fresh;
 mod hostile;
+mod http;
 mod impostor;
 mod jail;
 mod lifecycle;
