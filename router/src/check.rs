@@ -39,23 +39,34 @@ fn check_sandbox(config: &Config) -> bool {
             return false;
         }
     };
+    let mut advice = Vec::new();
     for line in String::from_utf8_lossy(&probed.stdout).lines() {
         match serde_json::from_str::<Layer>(line) {
-            Ok(layer) => print_layer(&layer),
+            Ok(layer) => print_layer(layer, &mut advice),
             Err(_not_json) => println!("  {line}"),
         }
+    }
+    for (layers, how) in advice {
+        println!("  to get {}: {how}", layers.join(", "));
     }
     print!("{}", String::from_utf8_lossy(&probed.stderr));
     probed.status.success() || !strict
 }
 
-fn print_layer(layer: &Layer) {
-    let mark = if layer.in_force { '✓' } else { '✗' };
-    let why = layer.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    let root = if layer.for_root_alone && !layer.in_force { " (only where root starts the farm)" } else { "" };
-    println!("  {mark} {}{why}{root}", layer.layer);
-    if let Some(advice) = layer.advice.as_ref().filter(|_| !layer.in_force) {
-        println!("      to get it: {advice}");
+/// Layers, and how they are got.
+type Advice = Vec<(Vec<String>, String)>;
+
+/// Prints a layer's line. What helps several is said once, at the end.
+fn print_layer(layer: Layer, advice: &mut Advice) {
+    let Layer { layer, in_force, for_root_alone, reason, advice: how } = layer;
+    let mark = if in_force { '✓' } else { '✗' };
+    let why = reason.map(|why| format!(": {why}")).unwrap_or_default();
+    let root = if for_root_alone && !in_force { " (only where root starts the farm)" } else { "" };
+    println!("  {mark} {layer}{why}{root}");
+    let Some(how) = how.filter(|_| !in_force) else { return };
+    match advice.iter_mut().find(|(_, known)| *known == how) {
+        Some((layers, _)) => layers.push(layer),
+        None => advice.push((vec![layer], how)),
     }
 }
 

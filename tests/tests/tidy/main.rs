@@ -6,6 +6,7 @@
 mod dependencies;
 mod features;
 mod names;
+mod profiles;
 mod promises;
 mod sizes;
 mod sources;

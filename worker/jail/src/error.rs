@@ -139,10 +139,9 @@ impl JailError {
 
 /// What all namespaces need. Some systems let a user namespace be made and then give it no privilege, so it is the later
 /// steps (capabilities, mounts, network) that show it.
-const NAMESPACES: &str = "Ubuntu 24.04 and later: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor \
-    profile for fazt-worker with `userns,`; Debian: sysctl kernel.unprivileged_userns_clone=1; anywhere: the user.max_*_namespaces \
-    sysctls above 0; in a container: --security-opt seccomp=unconfined --security-opt apparmor=unconfined (podman also \
-    --security-opt unmask=ALL), or as root with --cap-add SYS_ADMIN";
+const NAMESPACES: &str = "Ubuntu 24.04 and later: `sudo scripts/sandbox apparmor` installs an AppArmor profile; Debian: sysctl \
+    kernel.unprivileged_userns_clone=1; anywhere: the user.max_*_namespaces sysctls above 0; in a container: the options \
+    that `scripts/sandbox container` prints, a seccomp profile among them, and no further privilege";
 
 /// How an operator gets a layer that is missing.
 #[must_use]
