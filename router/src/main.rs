@@ -34,6 +34,10 @@ fn main() -> ExitCode {
         print!("{}", config.settings);
         return ExitCode::SUCCESS;
     }
+    // No program that it or its children start can be more than itself: it starts its two siblings and nothing else.
+    if let Err(error) = nix::sys::prctl::set_no_new_privs() {
+        return serve::refuse(&format!("failed to forswear new privileges: {error}"));
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return serve::refuse(&format!("failed to start a runtime: {error}")),

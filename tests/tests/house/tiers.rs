@@ -7,6 +7,7 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
 use fazt_tests::{
     http::App,
+    process::Process,
     programs,
     setup::Setup,
     wait::{eventually, seconds},
@@ -85,6 +86,20 @@ fn without_its_sandbox_a_farm_says_so_everywhere() {
         .unwrap();
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains("warning: the sandbox is off"), "{shown}");
+}
+
+/// Those who are trusted can be no more than they are either.
+#[test]
+fn router_store_and_zygote_give_up_what_they_do_not_need() {
+    let farm = Setup::new(2).start();
+    let of = |process: &Process, field: &str| process.status(field).unwrap_or_default();
+    let (router, store, zygote) = (farm.router(), farm.child("fazt-store"), farm.child("fazt-zygote"));
+    for process in [&router, &store, &zygote] {
+        assert_eq!(of(process, "NoNewPrivs"), "1", "{process:?}");
+    }
+    assert_eq!(of(&store, "Seccomp"), "2");
+    assert_eq!(of(&zygote, "Threads"), "1");
+    assert_eq!(of(&zygote, "CapBnd"), "0000000000000000");
 }
 
 /// A container, or a host where an ordinary user may make no user namespace.
