@@ -33,6 +33,8 @@ async fn answer(passage: &mut Passage, served: Arc<Served>) -> Result<Response<B
     let house = Arc::clone(&passage.entry.house);
     let edge = &house.config.edge;
     let (body, _lease) = passage.read_body(edge.body_bytes).await?;
+    let (app, answers) = (served.app.id, Arc::clone(&passage.session.budget.answers));
+    answers.check(app)?;
     // The limits count from here: how long a body takes is the client's affair, and has clocks of its own.
     let arrived = Instant::now();
     let lowered = served.app.manifest.timeout_ms.map(|ms| Duration::from_millis(ms.into()));
@@ -49,5 +51,7 @@ async fn answer(passage: &mut Passage, served: Arc<Served>) -> Result<Response<B
     let finished = house.farm.call(job).await;
     passage.entry.timing = finished.timing;
     let host = passage.target.host.name.as_str();
-    respond::from_app(finished.reply?, resolve::is_one_apps(host, &edge.domains).then_some(host))
+    let mut reply = finished.reply?;
+    let body = answers.keep(app, std::mem::take(&mut reply.body))?;
+    respond::from_app(reply, body, resolve::is_one_apps(host, &edge.domains).then_some(host))
 }

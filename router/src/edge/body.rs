@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::session::Session;
+use super::{room::Room, session::Session};
 use crate::fault::{Code, Fault};
 
 /// What a body has at first.
@@ -33,9 +33,13 @@ const SLOWEST: u64 = 32 * 1024;
 /// What is made room for before anything came.
 const FIRST_BYTES: u64 = 64 * 1024;
 
-/// Room for the bodies of all requests.
+/// Room for the bodies of all requests, and of all answers.
 #[derive(Debug)]
-pub struct Budget(AtomicUsize);
+pub struct Budget {
+    left: AtomicUsize,
+    /// That for answers, as much again.
+    pub(super) answers: Arc<Room>,
+}
 
 /// A part of the budget; given back when it is dropped.
 #[derive(Debug)]
@@ -62,11 +66,11 @@ impl Budget {
     /// Room for that many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self(AtomicUsize::new(bytes)))
+        Arc::new(Self { left: AtomicUsize::new(bytes), answers: Room::new(bytes) })
     }
 
     fn take(&self, bytes: usize) -> bool {
-        self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes)).is_ok()
+        self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes)).is_ok()
     }
 }
 
@@ -88,7 +92,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.budget.0.fetch_add(self.bytes, Relaxed);
+        self.budget.left.fetch_add(self.bytes, Relaxed);
     }
 }
 

@@ -25,6 +25,7 @@ mod record;
 mod refusal;
 mod resolve;
 mod respond;
+mod room;
 mod route;
 mod rules;
 mod site;

@@ -10,6 +10,7 @@ use std::{
     task::Poll,
 };
 
+use bytes::Bytes;
 use fazt_protocol::id::RequestId;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -85,8 +86,8 @@ fn depart(departure: Departure) -> Response<Body> {
     response
 }
 
-/// An app's answer, without what no app may say. `own` is the host that it came by, where that is the app's alone.
-pub(super) fn from_app(reply: Reply, own: Option<&str>) -> Result<Response<Body>, Fault> {
+/// An app's answer with that body, without what no app may say. `own` is the host that it came by, where that is the app's alone.
+pub(super) fn from_app(reply: Reply, body: Bytes, own: Option<&str>) -> Result<Response<Body>, Fault> {
     let unfit = |what: &str| Fault::new(Code::InvalidResponse, format!("the app's answer has {what}"));
     let status = StatusCode::from_u16(reply.status).map_err(|_| unfit("a status that is none"))?;
     let mut headers = HeaderMap::with_capacity(reply.headers.len().saturating_add(4));
@@ -100,7 +101,7 @@ pub(super) fn from_app(reply: Reply, own: Option<&str>) -> Result<Response<Body>
         }
     }
     let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED);
-    let mut response = Response::new(if bodiless { Body::empty() } else { Body::whole(reply.body) });
+    let mut response = Response::new(if bodiless { Body::empty() } else { Body::whole(body) });
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)
@@ -175,7 +176,7 @@ mod tests {
 
     fn kept_on(own: Option<&str>, headers: &[(&str, &str)]) -> Vec<String> {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let response = from_app(Reply { status: 200, headers, body: Vec::new() }, own).unwrap();
+        let response = from_app(Reply { status: 200, headers, body: Vec::new() }, Bytes::new(), own).unwrap();
         response.headers().iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
     }
 
@@ -212,7 +213,11 @@ mod tests {
     #[test]
     fn what_is_no_answer_is_a_fault() {
         let bad = |status, name: &str, value: &str| {
-            from_app(Reply { status, headers: vec![(name.to_owned(), value.to_owned())], body: Vec::new() }, Some("a"))
+            from_app(
+                Reply { status, headers: vec![(name.to_owned(), value.to_owned())], body: Vec::new() },
+                Bytes::new(),
+                Some("a"),
+            )
         };
         for (status, name, value) in [(99, "a", "b"), (200, "a b", "c"), (200, "a", "b\r\nc: d"), (200, "", "")] {
             assert_eq!(bad(status, name, value).unwrap_err().code, Code::InvalidResponse);

@@ -142,6 +142,35 @@ fn a_client_that_never_reads_is_given_up() {
     watch.unheard(8).close();
 }
 
+/// What clients do not take stays in memory until they are given up: an app's answers fill no more than its share, and an app
+/// that nobody is deaf to answers as ever.
+#[test]
+fn answers_that_nobody_takes_fill_no_more_than_their_apps_share() {
+    const ANSWER: u64 = 8 << 20;
+    const SHARE: u64 = 128 << 20;
+    let farm = Setup::new(3).start();
+    let source = "respond('0123456789abcdef'.repeat(512 * 1024))";
+    let (large, other) = (farm.script("large", source), farm.script("other", source));
+    let watch = Watch::over(&farm).unheard(40);
+    let before = farm.router().resident_bytes();
+    let mut deaf: Vec<Wire> = (0..40).map(|_| Wire::open_deaf(farm.address)).collect();
+    for wire in &mut deaf {
+        wire.send("GET /api/ HTTP/1.1\r\nHost: large.localhost\r\n\r\n");
+    }
+    let lines = || farm.log.said("request").into_iter().filter(|line| line["app"] == "large").collect::<Vec<_>>();
+    eventually(seconds(20), "all were answered", || lines().len() == deaf.len());
+    let held = lines().iter().filter(|line| line["status"] == 200).count() as u64;
+    assert_eq!(held, SHARE / ANSWER, "H-05 answers that are held");
+    let more = farm.router().resident_bytes().saturating_sub(before);
+    assert!(more < SHARE * 3 / 2, "H-05 {more} bytes more");
+    let refused = large.get("/api/");
+    assert_eq!((refused.status, refused.code().as_str()), (503, "overloaded"));
+    assert_eq!(other.get("/api/").body.len() as u64, ANSWER, "H-05 another app has its own share");
+    drop(deaf);
+    eventually(seconds(5), "H-05 its room is free again", || large.get("/api/").status == 200);
+    watch.close();
+}
+
 /// Who has said all may close that side and still be answered; who goes away costs no more than the run of the request.
 #[test]
 fn a_half_closed_connection_is_answered() {
