@@ -42,6 +42,21 @@ impl Life {
     pub fn new(worker: u64, pid: i32, pidfd: OwnedFd, ground: Weak<Ground>) -> Self {
         Self { worker, pid, pidfd: Some(pidfd), ground }
     }
+
+    /// Whether somebody has stopped the process, by SIGSTOP or as a debugger does.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        // `pid (name) state …`; the name may hold anything, a parenthesis too.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| matches!(rest.trim_start().chars().next(), Some('T' | 't')))
+    }
+
+    /// Kills the process; it is still ours until this value goes.
+    pub fn end(&self) {
+        if let Some(pidfd) = &self.pidfd {
+            kill(pidfd);
+        }
+    }
 }
 
 impl Drop for Life {

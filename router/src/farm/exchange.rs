@@ -16,13 +16,16 @@ use super::{
     binding::BindError,
     counts::count,
     death::Death,
-    door::Errand,
+    door::{DoorPlate, Errand},
     hearing::{Broken, Heard},
     job::Timing,
     keeper::{Fate, Keeper},
     logs,
 };
 use crate::fault::{Code, Fault};
+
+/// How long a killed worker may take to be gone.
+const GONE_TIMEOUT: Duration = Duration::from_secs(1);
 
 impl Keeper {
     /// Serves one errand, to the end of the call or of the worker.
@@ -94,8 +97,33 @@ impl Keeper {
         match end {
             Ok(Ok(())) => self.conclude(exchange, heard),
             Ok(Err(broken)) => self.lose(exchange, broken),
+            Err(_late) if exchange.answer.is_some() && self.never_began(&exchange).await => self.pass_on(exchange),
             Err(_late) => self.cut_off(exchange),
         }
+    }
+
+    /// Whether somebody had stopped the worker before it began. The kernel says the first, which no worker can bring about;
+    /// the second is its board's word, which counts once it is dead and can begin no more.
+    async fn never_began(&mut self, exchange: &Exchange) -> bool {
+        let never = |door: &DoorPlate| door.board.snapshot().call != exchange.number;
+        if !never(&self.door) || !self.life.is_stopped() {
+            return false;
+        }
+        self.life.end();
+        let gone = tokio::time::timeout(GONE_TIMEOUT, async { while self.pipe.receive().await.is_ok() {} }).await;
+        gone.is_ok() && never(&self.door)
+    }
+
+    /// Another worker may have what this one never began.
+    fn pass_on(&self, exchange: Exchange) -> Fate {
+        let (app, waited) = (&exchange.job.served.name, exchange.began.elapsed());
+        tracing::warn!(
+            request_id = %exchange.job.id, %app, worker = self.life.pid,
+            "killed after {} ms in which it stood still; another worker has the request", waited.as_millis()
+        );
+        count(&self.ground.counts.killed);
+        exchange.hand_back();
+        Fate::End(Death::Killed)
     }
 
     async fn converse(&mut self, exchange: &mut Exchange, heard: &mut Heard) -> Result<(), Broken> {

@@ -260,3 +260,22 @@ fn a_stopped_store_holds_up_nobody_who_does_not_need_it() {
     let count = farm.script("writer", "respond(200, fazt.storage.kv.get('n'))").get("/api/").text();
     assert_eq!(count, "2", "the op that timed out was not done afterwards");
 }
+
+/// Nothing of it was done, so another worker has it: a late answer in place of none.
+#[test]
+fn what_a_stopped_worker_never_began_another_one_does() {
+    let farm = Setup::new(2).flag("--timeout", "300ms").start();
+    let app = farm.script("app", "respond({ n: fazt.storage.kv.incr('n') })");
+    for round in 1..=5 {
+        assert_eq!(app.get("/api/").json()["n"], 2 * round - 1);
+        let idle = farm.idle_worker("app");
+        idle.signal(Signal::STOP);
+        eventually(seconds(5), "it stands still", || idle.is_stopped());
+        let answer = app.get("/api/");
+        assert_eq!((answer.status, answer.json()["n"].as_u64()), (200, Some(2 * round)), "{}", answer.text());
+        assert!(answer.took < promised(millis(1_200)), "{:?}", answer.took);
+        assert_ne!(farm.worker_of(&answer), idle.pid);
+        eventually(seconds(5), "it is gone", || !idle.is_alive());
+    }
+    farm.settle();
+}
