@@ -20,7 +20,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::config::Config;
+use super::{
+    config::{Config, Sandbox},
+    inspect,
+};
 use crate::inherit;
 
 /// How long a zygote may take to be ready.
@@ -87,6 +90,9 @@ pub struct Zygote {
     pub jail: Jail,
 }
 
+/// The conversation with a zygote that has said its first word, and the jail of which it spoke.
+type Greeted = (Pipe<FromZygote, ToZygote>, Phase, Jail);
+
 impl Births {
     /// Asks for a child.
     ///
@@ -108,7 +114,7 @@ impl Zygote {
     pub async fn start(config: &Config) -> Result<Self, BirthError> {
         let (ours, theirs) = fd::pair().map_err(|error| BirthError::Lost(error.to_string()))?;
         let mut child = run(config, theirs)?;
-        let greeted = timeout(START_TIMEOUT, Self::greet(ours)).await;
+        let greeted = timeout(START_TIMEOUT, Self::greet(ours)).await.map(|greeted| inspected(greeted, &child, config));
         match greeted.unwrap_or_else(|_late| Err(BirthError::Lost("it is not ready in time".to_owned()))) {
             Ok((pipe, phase, jail)) => Ok(Self { child, pipe, phase, jail }),
             Err(error) => {
@@ -126,7 +132,7 @@ impl Zygote {
         self.child.id()
     }
 
-    async fn greet(ours: OwnedFd) -> Result<(Pipe<FromZygote, ToZygote>, Phase, Jail), BirthError> {
+    async fn greet(ours: OwnedFd) -> Result<Greeted, BirthError> {
         let lost = |error: &dyn std::fmt::Display| BirthError::Lost(error.to_string());
         let mut pipe = Pipe::new(ours).map_err(|error| lost(&error))?;
         let first = pipe.receive().await.map_err(|error| lost(&error))?;
@@ -172,6 +178,16 @@ impl Drop for Zygote {
         let _ended = self.child.kill();
         let _collected = self.child.wait();
     }
+}
+
+/// A zygote that reports a jail is looked at before it is believed.
+fn inspected(greeted: Result<Greeted, BirthError>, child: &Child, config: &Config) -> Result<Greeted, BirthError> {
+    let greeted = greeted?;
+    let (_, _, jail) = &greeted;
+    let claimed = if config.sandbox == Sandbox::Strict { inspect::claim(jail.layers) } else { Ok(()) };
+    let seen = claimed.and_then(|()| inspect::zygote(child.id(), jail.layers));
+    seen.map_err(|shortfall| BirthError::Refused(format!("failed to look at the zygote and {shortfall}")))?;
+    Ok(greeted)
 }
 
 /// Answers wishes for as long as anybody may have one, with the zygote at hand or the next one.

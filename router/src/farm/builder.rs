@@ -14,7 +14,7 @@ use fazt_protocol::{
 };
 use tokio::{task::JoinSet, time::timeout};
 
-use super::{Farm, keeper::say_last_words};
+use super::{Farm, inspect, keeper::say_last_words};
 use crate::{
     fault::{Code, Fault},
     store::{AskError, Store},
@@ -69,14 +69,30 @@ async fn unpack(farm: &Farm, store: &Store, upload: u64, archive: Vec<u8>) -> Re
     let (_life, newborn) = born.map_err(|error| Fault::new(Code::Overloaded, format!("failed to {error}")))?;
     let pipe = Pipe::<FromBuilder, ToBuilder>::plain(newborn.call).map_err(|error| crashed(&error))?;
     let (mut reader, writer) = pipe.split();
-    // Both directions at once: a builder that gives files while it still reads must not wait for us to finish.
-    let sending = tokio::spawn(send(writer, archive));
-    let heard = hear(&mut reader, store, upload).await;
-    sending.abort();
+    let heard = match greet(&mut reader, newborn.pid, farm.0.jail.layers).await {
+        Ok(phase) => {
+            // Both directions at once: a builder that gives files while it still reads must not wait for us to finish.
+            let sending = tokio::spawn(send(writer, archive));
+            let heard = hear(&mut reader, phase, store, upload).await;
+            sending.abort();
+            heard
+        }
+        Err(fault) => Err(fault),
+    };
     if heard.is_err() {
         say_last_words(newborn.pid, &newborn.board);
     }
     heard
+}
+
+/// No archive goes to a builder that is not where it says it is.
+async fn greet(reader: &mut Reader<FromBuilder>, pid: i32, layers: u32) -> Result<Phase, Fault> {
+    let said = reader.receive().await.map_err(|error| crashed(&error))?;
+    let phase = Phase::Born.hear(&said).map_err(|breach| crashed(&breach))?;
+    let FromBuilder::Ready(ready) = said else { return Err(crashed(&"it began before it was ready")) };
+    version::check(ready.protocol).map_err(|mismatch| crashed(&mismatch))?;
+    inspect::child(pid, layers).map_err(|shortfall| crashed(&shortfall))?;
+    Ok(phase)
 }
 
 async fn send(mut writer: Writer<ToBuilder>, archive: Vec<u8>) {
@@ -93,8 +109,13 @@ async fn send(mut writer: Writer<ToBuilder>, archive: Vec<u8>) {
     }
 }
 
-async fn hear(reader: &mut Reader<FromBuilder>, store: &Store, upload: u64) -> Result<Uploaded, Fault> {
-    let (mut phase, mut tally, mut keeping) = (Phase::Born, Tally::default(), JoinSet::new());
+async fn hear(
+    reader: &mut Reader<FromBuilder>,
+    mut phase: Phase,
+    store: &Store,
+    upload: u64,
+) -> Result<Uploaded, Fault> {
+    let (mut tally, mut keeping) = (Tally::default(), JoinSet::new());
     loop {
         let said = reader.receive().await.map_err(|error| crashed(&error))?;
         phase = phase.hear(&said).map_err(|breach| crashed(&breach))?;
@@ -116,7 +137,7 @@ async fn hear(reader: &mut Reader<FromBuilder>, store: &Store, upload: u64) -> R
                 return Ok(Uploaded { upload, manifest: built.manifest, warnings: built.warnings, files, bytes });
             }
             FromBuilder::Refused { file, rule } => return Err(refused(&file, &rule)),
-            FromBuilder::Ready(ready) => version::check(ready.protocol).map_err(|mismatch| crashed(&mismatch))?,
+            FromBuilder::Ready(_) => return Err(crashed(&"it was ready twice")),
             FromBuilder::Chunk(_) => return Err(crashed(&"a part of no file")),
         }
     }

@@ -24,6 +24,7 @@ use super::{
     counts::count,
     death::{Death, Life},
     door::{Door, DoorPlate, Errand, Order},
+    inspect,
 };
 use crate::store::Store;
 
@@ -117,7 +118,12 @@ impl Keeper {
             FromWorker::Ready(ready) if ready.layers & self.ground.jail.layers != self.ground.jail.layers => {
                 Err(Death::Breach)
             }
-            FromWorker::Ready(ready) if version::check(ready.protocol).is_ok() => Ok(()),
+            FromWorker::Ready(ready) if version::check(ready.protocol).is_ok() => {
+                inspect::child(self.life.pid, self.ground.jail.layers).map_err(|shortfall| {
+                    tracing::error!(worker = self.life.pid, "failed to {shortfall}");
+                    Death::Breach
+                })
+            }
             _ => Err(Death::Breach),
         }
     }

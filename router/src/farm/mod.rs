@@ -14,6 +14,7 @@ pub mod door;
 pub mod exchange;
 pub mod ground;
 pub mod hearing;
+pub mod inspect;
 pub mod job;
 pub mod keeper;
 pub mod logs;

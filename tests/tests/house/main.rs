@@ -17,6 +17,7 @@ mod impostor;
 mod jail;
 mod lifecycle;
 mod momentum;
+mod native;
 mod race;
 mod seen;
 mod serve;
