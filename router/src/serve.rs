@@ -27,8 +27,8 @@ use crate::{
         listen::{self, Listeners},
     },
     farm::{
-        Farm, Ground,
-        birth::{self, Zygote},
+        Farm, Ground, attendant,
+        birth::Zygote,
         counts::Counts,
         ground::{self, Means},
         logs::Logs,
@@ -126,7 +126,7 @@ async fn start(config: Config, listeners: &Listeners) -> Result<Running, String>
         }
     };
     let (store, jail) = (Store::new(link), zygote.jail.clone());
-    let (births, attending) = birth::attend(config.farm.clone(), zygote);
+    let (births, attending) = attendant::attend(config.farm.clone(), zygote);
     tokio::spawn(attending);
     let (close_store, store_may_close) = watch::channel(false);
     let supervising = tokio::spawn(supervisor.run(store_may_close));

@@ -1,7 +1,7 @@
-//! Births: a zygote clones jailed children on request; this keeps the zygote alive and asks it.
+//! Births: the zygote's process, and asking it for jailed children. Keeping one alive is [`super::attendant`]'s.
 //!
 //! Runs on the router's first thread, which never ends: zygote and children ask for a parent-death signal, and those follow
-//! threads. Children outlive a zygote; when it dies, the births that were asked of it fail and a new one is started.
+//! threads. Children outlive a zygote; when it dies, the birth that was asked of it fails.
 
 use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
@@ -12,13 +12,10 @@ use std::{
 use fazt_protocol::{
     board, fd,
     pipe::asynchronous::Pipe,
-    spawn::{FromZygote, Jail, Phase, Role, Spawn, ToZygote},
+    spawn::{FromZygote, Jail, Phase, Spawn, ToZygote},
     version,
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{sleep, timeout},
-};
+use tokio::time::timeout;
 
 use super::{
     config::{Config, Sandbox},
@@ -30,10 +27,6 @@ use crate::inherit;
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one birth may take before the zygote counts as stuck.
 const BIRTH_TIMEOUT: Duration = Duration::from_secs(5);
-/// The pause before a zygote is started again.
-const RESTART_PAUSE: Duration = Duration::from_millis(20);
-/// Births that wait for the zygote.
-const WAITING: usize = 1_024;
 
 /// A child of the zygote, just born.
 #[derive(Debug)]
@@ -70,16 +63,6 @@ pub enum BirthError {
     Lost(String),
 }
 
-/// Where births are asked for.
-#[derive(Debug, Clone)]
-pub struct Births(mpsc::Sender<Wish>);
-
-#[derive(Debug)]
-struct Wish {
-    spawn: Spawn,
-    born: oneshot::Sender<Result<Newborn, BirthError>>,
-}
-
 /// The zygote's process and the conversation with it.
 #[derive(Debug)]
 pub struct Zygote {
@@ -92,19 +75,6 @@ pub struct Zygote {
 
 /// The conversation with a zygote that has said its first word, and the jail of which it spoke.
 type Greeted = (Pipe<FromZygote, ToZygote>, Phase, Jail);
-
-impl Births {
-    /// Asks for a child.
-    ///
-    /// # Errors
-    /// [`BirthError`].
-    pub async fn bear(&self, number: u64, role: Role) -> Result<Newborn, BirthError> {
-        let (born, birth) = oneshot::channel();
-        let lost = || BirthError::Lost("it is not there any more".to_owned());
-        self.0.send(Wish { spawn: Spawn { number, role }, born }).await.map_err(|_gone| lost())?;
-        birth.await.unwrap_or_else(|_gone| Err(lost()))
-    }
-}
 
 impl Zygote {
     /// Starts a zygote and waits until it is ready.
@@ -147,7 +117,24 @@ impl Zygote {
         }
     }
 
-    async fn bear(&mut self, spawn: Spawn) -> Result<Newborn, BirthError> {
+    /// Asks for a child and waits for it.
+    ///
+    /// # Errors
+    /// [`BirthError`]; after [`BirthError::Lost`] the zygote is of no use.
+    pub(super) async fn bear(&mut self, spawn: Spawn) -> Result<Newborn, BirthError> {
+        let birth = timeout(BIRTH_TIMEOUT, self.ask(spawn)).await;
+        birth.unwrap_or_else(|_late| Err(BirthError::Lost("a birth takes too long".to_owned())))
+    }
+
+    /// Waits for what an idle zygote never says: its end, or a breach.
+    pub(super) async fn silence(&mut self) -> String {
+        match self.pipe.receive().await {
+            Ok(message) => format!("it says {} unasked", message.name()),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    async fn ask(&mut self, spawn: Spawn) -> Result<Newborn, BirthError> {
         let lost = |error: &dyn std::fmt::Display| BirthError::Lost(error.to_string());
         let failed = |error: &dyn std::fmt::Display| BirthError::Failed(error.to_string());
         let (call, theirs) = fd::pair().map_err(|error| failed(&error))?;
@@ -188,67 +175,6 @@ fn inspected(greeted: Result<Greeted, BirthError>, child: &Child, config: &Confi
     let seen = claimed.and_then(|()| inspect::zygote(child.id(), jail.layers));
     seen.map_err(|shortfall| BirthError::Refused(format!("failed to look at the zygote and {shortfall}")))?;
     Ok(greeted)
-}
-
-/// Answers wishes for as long as anybody may have one, with the zygote at hand or the next one.
-pub fn attend(config: Config, zygote: Zygote) -> (Births, impl Future<Output = ()>) {
-    let (wishes, waiting) = mpsc::channel(WAITING);
-    (Births(wishes), answer(config, zygote, waiting))
-}
-
-async fn answer(config: Config, zygote: Zygote, mut waiting: mpsc::Receiver<Wish>) {
-    let mut zygote = Some(zygote);
-    loop {
-        let wish = tokio::select! {
-            wish = waiting.recv() => match wish {
-                Some(wish) => wish,
-                None => return,
-            },
-            // An idle zygote has nothing to say: whatever comes is its end, and its successor is started before it is needed.
-            end = silence(&mut zygote) => {
-                tracing::error!("zygote gone: {end}");
-                zygote = restart(&config).await;
-                continue;
-            }
-        };
-        let Some(present) = &mut zygote else {
-            // Who gave up waiting does not want to know.
-            let _gone = wish.born.send(Err(BirthError::Lost("it is being restarted".to_owned())));
-            zygote = restart(&config).await;
-            continue;
-        };
-        let birth = timeout(BIRTH_TIMEOUT, present.bear(wish.spawn)).await;
-        let birth = birth.unwrap_or_else(|_late| Err(BirthError::Lost("a birth takes too long".to_owned())));
-        let is_lost = matches!(birth, Err(BirthError::Lost(_)));
-        let _gone = wish.born.send(birth);
-        if is_lost {
-            zygote = restart(&config).await;
-        }
-    }
-}
-
-async fn silence(zygote: &mut Option<Zygote>) -> String {
-    match zygote {
-        Some(zygote) => match zygote.pipe.receive().await {
-            Ok(message) => format!("it says {} unasked", message.name()),
-            Err(error) => error.to_string(),
-        },
-        None => std::future::pending().await,
-    }
-}
-
-async fn restart(config: &Config) -> Option<Zygote> {
-    match Zygote::start(config).await {
-        Ok(zygote) => {
-            tracing::info!(pid = zygote.pid(), "zygote restarted");
-            Some(zygote)
-        }
-        Err(error) => {
-            tracing::error!("failed to {error}");
-            sleep(RESTART_PAUSE).await;
-            None
-        }
-    }
 }
 
 fn run(config: &Config, spawn: OwnedFd) -> Result<Child, BirthError> {

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    birth::Births,
+    attendant::Births,
     config::Config,
     counts::Counts,
     door::{Door, Order, Waiting},

@@ -4,6 +4,7 @@
 //! go into the pool under one short lock, and what it orders is done outside of it.
 
 pub mod account;
+pub mod attendant;
 pub mod binding;
 pub mod birth;
 pub mod builder;

@@ -129,6 +129,31 @@ fn a_killed_zygote_is_replaced_within_a_second() {
     canary.was_well();
 }
 
+/// Children of one zygote share the addresses of all that it had mapped, so none is anybody's mother for ever.
+#[test]
+fn a_zygote_is_replaced_after_a_thousand_births() {
+    let farm = Setup::new(4).flag("--max-requests-per-worker", "1").flag("--app-max-workers", "4").start();
+    let app = farm.script("app", "respond('here')");
+    let first = farm.child("fazt-zygote");
+    let code = |zygote: &Process| std::fs::read_to_string(format!("/proc/{}/maps", zygote.pid)).unwrap_or_default();
+    let layout = code(&first);
+    thread::scope(|scope| {
+        for _client in 0..4 {
+            scope.spawn(|| {
+                let app = app.again();
+                while first.is_alive() {
+                    assert_eq!(app.get("/api/").text(), "here");
+                }
+            });
+        }
+    });
+    assert!(farm.log.text().contains("zygote replaced"), "{}", farm.log.text());
+    let next = farm.child("fazt-zygote");
+    assert_ne!(layout.lines().next(), code(&next).lines().next(), "the next one is laid out anew");
+    assert_eq!(app.get("/api/").text(), "here");
+    farm.settle();
+}
+
 #[test]
 fn a_killed_store_is_back_within_a_second_with_all_that_it_acknowledged() {
     let farm = Setup::new(3).start();

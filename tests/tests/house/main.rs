@@ -19,6 +19,7 @@ mod lifecycle;
 mod momentum;
 mod native;
 mod race;
+mod scarce;
 mod seen;
 mod serve;
 mod site;

@@ -1,0 +1,180 @@
+//! The zygote's attendant: keeps one alive, passes births on to it, and replaces it now and then.
+//!
+//! Children of one zygote share the addresses of everything that it had mapped. So that nobody can use in one worker for long
+//! what was learnt in another, a zygote is replaced after an hour or a thousand births: the next one is ready before it goes.
+
+use std::time::{Duration, Instant};
+
+use fazt_protocol::spawn::{Role, Spawn};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{sleep, sleep_until},
+};
+
+use super::{
+    birth::{BirthError, Newborn, Zygote},
+    config::Config,
+};
+
+/// The pause before a zygote is started again.
+const RESTART_PAUSE: Duration = Duration::from_millis(20);
+/// Births that wait for the zygote.
+const WAITING: usize = 1_024;
+/// When a zygote is replaced: after so long, and after so many births.
+const AGE_MOST: Duration = Duration::from_secs(3600);
+const BIRTHS_MOST: u32 = 1_000;
+
+/// Where births are asked for.
+#[derive(Debug, Clone)]
+pub struct Births(mpsc::Sender<Wish>);
+
+#[derive(Debug)]
+struct Wish {
+    spawn: Spawn,
+    born: oneshot::Sender<Result<Newborn, BirthError>>,
+}
+
+/// The zygote at hand, and how much of its life is over.
+#[derive(Debug)]
+struct Present {
+    zygote: Zygote,
+    until: Instant,
+    births: u32,
+}
+
+#[derive(Debug)]
+struct Attendant {
+    config: Config,
+    /// The layers that the first zygote's children had: no later one may have fewer.
+    layers: u32,
+    present: Option<Present>,
+}
+
+impl Births {
+    /// Asks for a child.
+    ///
+    /// # Errors
+    /// [`BirthError`].
+    pub async fn bear(&self, number: u64, role: Role) -> Result<Newborn, BirthError> {
+        let (born, birth) = oneshot::channel();
+        self.0.send(Wish { spawn: Spawn { number, role }, born }).await.map_err(|_gone| lost())?;
+        birth.await.unwrap_or_else(|_gone| Err(lost()))
+    }
+}
+
+/// Answers wishes for as long as anybody may have one, with this zygote or the next one.
+pub fn attend(config: Config, zygote: Zygote) -> (Births, impl Future<Output = ()>) {
+    let (wishes, waiting) = mpsc::channel(WAITING);
+    let layers = zygote.jail.layers;
+    (Births(wishes), Attendant { config, layers, present: Some(Present::new(zygote)) }.answer(waiting))
+}
+
+impl Present {
+    fn new(zygote: Zygote) -> Self {
+        let now = Instant::now();
+        Self { zygote, until: now.checked_add(AGE_MOST).unwrap_or(now), births: 0 }
+    }
+}
+
+impl Attendant {
+    async fn answer(mut self, mut waiting: mpsc::Receiver<Wish>) {
+        loop {
+            let until = self.present.as_ref().map(|present| present.until);
+            let wish = tokio::select! {
+                biased;
+                wish = waiting.recv() => match wish {
+                    Some(wish) => wish,
+                    None => return,
+                },
+                // An idle zygote has nothing to say: whatever comes is its end, and its successor is started before it is
+                // needed.
+                end = silence(&mut self.present) => {
+                    tracing::error!("zygote gone: {end}");
+                    self.restart().await;
+                    continue;
+                }
+                () = reached(until) => {
+                    self.replace().await;
+                    continue;
+                }
+            };
+            self.grant(wish).await;
+        }
+    }
+
+    async fn grant(&mut self, wish: Wish) {
+        let Some(present) = &mut self.present else {
+            // Who gave up waiting does not want to know.
+            let _gone = wish.born.send(Err(BirthError::Lost("it is being restarted".to_owned())));
+            return self.restart().await;
+        };
+        let birth = present.zygote.bear(wish.spawn).await;
+        present.births = present.births.saturating_add(1);
+        let (is_lost, is_spent) = (matches!(birth, Err(BirthError::Lost(_))), present.births >= BIRTHS_MOST);
+        let _gone = wish.born.send(birth);
+        if is_lost {
+            self.restart().await;
+        } else if is_spent {
+            self.replace().await;
+        }
+    }
+
+    /// Starts a zygote where none is left.
+    async fn restart(&mut self) {
+        self.present = None;
+        match self.start().await {
+            Ok(zygote) => {
+                tracing::info!(pid = zygote.pid(), "zygote restarted");
+                self.present = Some(Present::new(zygote));
+            }
+            Err(error) => {
+                tracing::error!("failed to {error}");
+                sleep(RESTART_PAUSE).await;
+            }
+        }
+    }
+
+    /// Starts the next zygote beside the one at hand, which goes when that one is ready; where it is not to be had, stays.
+    async fn replace(&mut self) {
+        match self.start().await {
+            Ok(zygote) => {
+                tracing::info!(pid = zygote.pid(), "zygote replaced: it has had its time");
+                self.present = Some(Present::new(zygote));
+            }
+            Err(error) => {
+                tracing::error!("failed to {error}; the zygote that there is goes on");
+                if let Some(Present { zygote, .. }) = self.present.take() {
+                    self.present = Some(Present::new(zygote));
+                }
+            }
+        }
+    }
+
+    async fn start(&self) -> Result<Zygote, BirthError> {
+        let zygote = Zygote::start(&self.config).await?;
+        if zygote.jail.layers & self.layers == self.layers {
+            return Ok(zygote);
+        }
+        let missing: Vec<_> = zygote.jail.missing.iter().map(|(layer, why)| format!("{layer}: {why}")).collect();
+        let missing = missing.join(", ");
+        Err(BirthError::Refused(format!("make a jail as complete as at the start of the farm: {missing}")))
+    }
+}
+
+fn lost() -> BirthError {
+    BirthError::Lost("it is not there any more".to_owned())
+}
+
+async fn silence(present: &mut Option<Present>) -> String {
+    match present {
+        Some(present) => present.zygote.silence().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn reached(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,193 @@
+//! What a machine may run short of: processors, memory, processes to be made, somebody who reads the log. Neighbours are
+//! served, nothing is lost that was acknowledged, and all is as before once there is enough again.
+
+use std::{
+    fs,
+    hint::black_box,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
+};
+
+use fazt_tests::{
+    farm::Farm,
+    log::Log,
+    oracle::Watch,
+    programs,
+    setup::Setup,
+    wait::{Over, eventually, millis, promised, seconds},
+};
+use rustix::process::geteuid;
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    let setup = Setup::new(2);
+    let mut child = setup.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let address = loop {
+        let mut line = String::new();
+        assert!(log.read_line(&mut line).unwrap() > 0, "the farm ended");
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if let Some(listen) = event["listen"].as_str() {
+            break listen.split(", ").next().unwrap().parse().unwrap();
+        }
+    };
+    let token = fs::read_to_string(setup.data().path().join("admin.token")).unwrap().trim().to_owned();
+    let farm = Farm::new(child, address, token, Log::default(), Arc::clone(setup.data()));
+    farm.deploy("site", &[("index.html", "a page")]);
+    let app = farm.script("app", "respond('here')");
+    // More lines than queue and pipe hold.
+    thread::scope(|scope| {
+        for _client in 0..2 {
+            let site = farm.app("site").keeping();
+            scope.spawn(move || {
+                for _ in 0..5_500 {
+                    let answer = site.get("/");
+                    assert_eq!(answer.status, 200);
+                    assert!(answer.took < promised(millis(500)), "{:?}", answer.took);
+                }
+            });
+        }
+    });
+    assert_eq!(app.get("/api/").text(), "here");
+    // Once it is read again, the log says how much of it is missing.
+    let log = Log::follow(log);
+    eventually(seconds(10), "the loss is told", || {
+        assert_eq!(app.get("/api/").text(), "here");
+        log.text().contains("were lost")
+    });
+}
+
+/// Four that never rest, on as many cores as there are.
+#[test]
+fn a_machine_that_others_use_is_slow_and_not_wrong() {
+    let farm = Setup::new(3).start();
+    let watch = Watch::over(&farm);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(Relaxed) {
+                    black_box(());
+                }
+            });
+        }
+        let _over = Over::when_left(&over);
+        watch.canary().sings(150);
+    });
+    watch.close();
+}
+
+/// No program to be a worker: who is there goes on, who is not gets a word on why, and nobody spins.
+#[test]
+fn a_farm_without_births_goes_on_with_what_it_has() {
+    let names = ["fazt-router", "fazt-store", "fazt-worker"];
+    let programs = programs::copied(&names.map(|name| (name, name)));
+    let farm = Setup::new(2).flag("--queue-timeout", "300ms").programs(programs.path()).start();
+    let app = farm.script("app", "respond('here')");
+    farm.deploy("site", &[("index.html", "a page")]);
+    assert_eq!(app.get("/api/").status, 200);
+    let (worker, away) = (programs.path().join("fazt-worker"), programs.path().join("away"));
+    fs::rename(&worker, &away).unwrap();
+    farm.child("fazt-zygote").kill();
+    farm.children("fazt-worker").iter().for_each(fazt_tests::process::Process::kill);
+    let refused = eventually(seconds(10), "no worker is left", || {
+        let answer = app.get("/api/");
+        (answer.status != 200).then_some(answer)
+    });
+    assert!(["queue_timeout", "overloaded", "worker_crashed"].contains(&refused.code().as_str()), "{}", refused.text());
+    assert_eq!(farm.app("site").get("/").text(), "a page");
+    let told = |log: &str| log.contains("No such file") && log.contains("fazt-worker");
+    eventually(seconds(10), "the log says what is missing", || told(&farm.log.text()));
+    let (router, before) = (farm.router(), farm.router().cpu_ms());
+    let waited = app.get("/api/").took + app.get("/api/").took + app.get("/api/").took;
+    let burnt = router.cpu_ms().saturating_sub(before);
+    assert!(u128::from(burnt) < waited.as_millis() / 2 + 50, "{burnt} ms of CPU in {waited:?}");
+    fs::rename(&away, &worker).unwrap();
+    eventually(promised(seconds(10)), "it serves again", || app.get("/api/").status == 200);
+    farm.settle();
+}
+
+/// The same address always ends its worker: its requests end with their reason, all others are served.
+#[test]
+fn a_poisoned_address_harms_its_own_requests_alone() {
+    let farm = Setup::new(3).start();
+    let source = "if (request.query.bad) for (;;) {}; respond('good')";
+    farm.deploy("app", &[("api/main.js", source), ("manifest.json", r#"{"timeoutMs": 100}"#)]);
+    let app = farm.app("app");
+    let watch = Watch::over(&farm);
+    for _round in 0..10 {
+        let bad = app.get("/api/?bad=1");
+        assert_eq!((bad.status, bad.code().as_str()), (504, "timeout"), "{}", bad.text());
+        let good = app.get("/api/");
+        assert_eq!((good.status, good.text().as_str()), (200, "good"), "{}", good.text());
+    }
+    watch.close();
+}
+
+/// A group of the kernel's memory controller, removed when it is dropped.
+struct Group(PathBuf);
+
+impl Group {
+    /// Where this user may make one, with so much memory.
+    fn with(bytes: u64) -> Option<Self> {
+        let path = PathBuf::from(format!("/sys/fs/cgroup/memory/fazt-test-{}", std::process::id()));
+        fs::create_dir(&path).ok()?;
+        let group = Self(path);
+        fs::write(group.0.join("memory.limit_in_bytes"), bytes.to_string()).ok()?;
+        Some(group)
+    }
+
+    fn count(&self, word: &str) -> u64 {
+        let control = fs::read_to_string(self.0.join("memory.oom_control")).unwrap_or_default();
+        control.lines().find_map(|line| line.strip_prefix(word)?.trim().parse().ok()).unwrap_or_default()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Who is left in it goes first; a group that cannot be removed stays, empty.
+        let _left = fs::remove_dir(&self.0);
+    }
+}
+
+/// When memory runs out, the kernel ends a worker, and neither the router nor the store.
+#[test]
+fn when_memory_runs_out_a_worker_goes_first() {
+    let group = if geteuid().is_root() { Group::with(160 << 20) } else { None };
+    let Some(group) = group else {
+        eprintln!("not tried: no group of the memory controller (cgroup v1) can be made here");
+        return;
+    };
+    let mut farm =
+        Setup::new(4).flag("--app-max-workers", "4").flag("--timeout", "8s").flag("--request-timeout", "20s").start();
+    let greedy = "const all = []; for (let i = 0; i < 55; i++) all.push(new Uint8Array(1 << 20).fill(1));
+        const until = Date.now() + 1500; while (Date.now() < until); respond(String(all.length))";
+    let app = farm.script("greedy", greedy);
+    farm.settle();
+    let (router, store) = (farm.router(), farm.child("fazt-store"));
+    let zygote = farm.child("fazt-zygote");
+    // Children that are born from now on are in it too.
+    for process in farm.children("fazt-worker").iter().chain([&router, &store, &zygote]) {
+        fs::write(group.0.join("cgroup.procs"), process.pid.to_string()).unwrap();
+    }
+    let answers: Vec<_> = thread::scope(|scope| {
+        let asking: Vec<_> = (0..4).map(|_| scope.spawn(|| app.again().get("/api/"))).collect();
+        asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+    });
+    assert!(group.count("oom_kill ") > 0, "memory did not run out: {answers:?}");
+    for answer in &answers {
+        let known = answer.status == 200 || ["worker_crashed", "timeout"].contains(&answer.code().as_str());
+        assert!(known, "{} {}", answer.status, answer.text());
+    }
+    assert!(answers.iter().any(|answer| answer.code() == "worker_crashed"), "{answers:?}");
+    assert!(router.is_alive() && store.is_alive(), "router {router:?}, store {store:?}");
+    let small = farm.script("small", "respond(fazt.storage.kv.incr('n') === 1)");
+    eventually(promised(seconds(10)), "others are served", || small.get("/api/").status == 200);
+    farm.kill(seconds(5));
+}
