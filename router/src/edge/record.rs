@@ -33,8 +33,9 @@ pub(super) fn log(trace: &Trace, logs: &[LogLine]) {
         "request"
     );
     for line in logs {
-        let (level, source) = (line.level.word(), line.source.word());
-        tracing::debug!(target: "app", request_id, app, worker, level, source, said = line.message, "console");
+        // The event has a level of its own.
+        let (line_level, source) = (line.level.word(), line.source.word());
+        tracing::debug!(target: "app", request_id, app, worker, line_level, source, said = line.message, "console");
     }
     for op in &trace.storage_ops {
         let (took_ms, store_ms) = (millis(op.micros.into()), millis(op.store_us.into()));

@@ -54,7 +54,7 @@ impl Sink {
     }
 
     fn send(&self, line: &[u8]) {
-        if self.items.try_send(Item::Line(line.to_vec())).is_err() {
+        if self.items.try_send(Item::Line(harmless(line))).is_err() {
             self.lost.fetch_add(1, Relaxed);
         }
     }
@@ -76,6 +76,19 @@ impl<'a> MakeWriter<'a> for Sink {
 
     fn make_writer(&'a self) -> Self::Writer {
         self
+    }
+}
+
+/// The line with escapes, as JSON has them, for what JSON permits in a text and a terminal or an editor takes for a command:
+/// controls of eight bits, separators of lines, directions. Readable lines have none of them left by now.
+fn harmless(line: &[u8]) -> Vec<u8> {
+    let steers = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    match str::from_utf8(line) {
+        Ok(text) if text.contains(steers) => {
+            let escaped = |c: char| if steers(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+            text.chars().map(escaped).collect::<String>().into_bytes()
+        }
+        _ => line.to_vec(),
     }
 }
 
@@ -113,6 +126,15 @@ fn tell_losses(to: &mut impl Write, said: u64, lost: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_text_steers_a_terminal() {
+        let line = "{\"said\":\"a\u{9b}31m\u{7f}\u{2028}\u{202e}\u{2066}\u{fc}\"}\n";
+        assert_eq!(
+            harmless(line.as_bytes()),
+            "{\"said\":\"a\\u009b31m\\u007f\\u2028\\u202e\\u2066\u{fc}\"}\n".as_bytes()
+        );
+    }
 
     #[test]
     fn lines_come_out_in_order_and_losses_are_told() {

@@ -37,6 +37,9 @@ module.exports = (request) => {
   return all
 }";
 
+/// What a request of the neighbour takes at most, but for one in a hundred: every other one waits for a disk.
+const USUAL: Duration = millis(100);
+
 /// One request that did not go as it must.
 pub type Failure = String;
 
@@ -67,10 +70,10 @@ pub fn deploy(farm: &Farm) -> App {
     app
 }
 
-/// How long 99 of 100 of its requests may take, by what they take where nothing else happens.
+/// How long all but one in a hundred of its requests may take, by what they take where nothing else happens.
 #[must_use]
 pub fn patience(idle: Duration) -> Duration {
-    promised(millis(50)).max(idle.saturating_mul(3))
+    promised(USUAL).max(idle.saturating_mul(3))
 }
 
 impl Canary {
@@ -111,7 +114,7 @@ impl Canary {
         book.idle = book.took.len();
     }
 
-    /// How long 99 of 100 of its requests took: while nothing else happened, and since.
+    /// How long all but one in a hundred of its requests took: while nothing else happened, and since.
     #[must_use]
     pub fn usual(&self) -> (Duration, Duration) {
         let book = self.book.lock().unwrap();
@@ -148,12 +151,12 @@ impl Canary {
     }
 }
 
-/// What 99 of 100 are within.
+/// What all but one in a hundred are within; of fewer, all but one.
 fn most_of(took: &[Duration]) -> Duration {
     let mut sorted = took.to_vec();
     sorted.sort_unstable();
-    let at = sorted.len().saturating_mul(99) / 100;
-    sorted.get(at.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+    let beyond = (sorted.len() / 100).max(1);
+    sorted.iter().rev().nth(beyond).copied().unwrap_or_default()
 }
 
 fn ask_once(app: &App, number: usize, book: &Mutex<Book>) {

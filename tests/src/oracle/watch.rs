@@ -65,7 +65,7 @@ impl<'a> Watch<'a> {
         assert_eq!(failures, Vec::<String>::new(), "the neighbour was disturbed");
         assert!(
             usual <= patience(idle),
-            "99 of 100 of the neighbour's requests took up to {usual:?}; {idle:?} when idle"
+            "all but one in a hundred of the neighbour's requests took up to {usual:?}; {idle:?} when idle"
         );
         census.holds(farm);
         record.close(farm, unheard);

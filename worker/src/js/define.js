@@ -11,6 +11,11 @@
   // For the engine: the one way to an error's stack that runs no code of the app.
   internal.stackOf = getOwnPropertyDescriptor(Error.prototype, 'stack').get;
 
+  // The frames that Error.prepareStackTrace is given would hand an app every function of this prelude, native leaves too.
+  Error.prepareStackTrace = (error, frames) => frames;
+  delete Object.getPrototypeOf(new Error().stack[0]).getFunction;
+  Error.prepareStackTrace = undefined;
+
   // Shared memory would be a fine clock, and Atomics.wait would hold the worker.
   delete globalThis.SharedArrayBuffer;
   delete globalThis.Atomics;
