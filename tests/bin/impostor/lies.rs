@@ -12,13 +12,15 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 
 use crate::{
     life::{Impostor, done, reply},
-    store,
+    native, store,
 };
 
 /// Tells the lie of that name, or the truth.
 pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
     match name {
-        "garbage" | "empty" | "oversize" | "huge" | "half" | "trailing" | "cut" => bytes(name, liar, call),
+        "garbage" | "empty" | "one" | "oversize" | "great" | "huge" | "half" | "trailing" | "cut" | "bomb" => {
+            bytes(name, liar, call);
+        }
         "silence" => liar.rest(),
         "deaf" => liar.rest(),
         "late" => {
@@ -31,7 +33,15 @@ pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
         "fork" => drop(process::Command::new("/bin/sh").spawn()),
         "flood" => flood(liar),
         "descriptors" => descriptors(liar, call),
-        "op-garbage" | "op-stolen" | "op-forged" | "op-flood" | "op-bare" => store::tell(name, liar, call),
+        "gifts" | "op-gifts" => gifts(name, liar, call),
+        "half-close" => {
+            let _closed = rustix::net::shutdown(liar.router.socket(), rustix::net::Shutdown::Write);
+            liar.rest();
+        }
+        "kill" | "tgkill" | "socket" | "connect" | "abstract" | "open" | "peek" | "trace" | "take" | "run-memory"
+        | "make-run" | "file-run" | "thread" | "crash" => native::attempt(name, liar, call, query),
+        "op-until-max" | "op-until-zero" | "op-until-past" | "op-neighbour" | "op-write-flood" | "op-garbage"
+        | "op-stolen" | "op-forged" | "op-flood" | "op-bare" => store::tell(name, liar, call),
         _ => messages(name, liar, call, query),
     }
 }
@@ -43,7 +53,20 @@ fn bytes(name: &str, liar: &mut Impostor, call: &Call) {
         "garbage" => liar.utter(&[length(64), vec![0xee; 64]].concat()),
         "empty" => liar.utter(&length(0)),
         "oversize" => liar.utter(&length(FRAME_BYTES + 1)),
+        "one" => liar.utter(&[length(1), vec![0xff]].concat()),
+        "great" => liar.utter(&(1_u32 << 31).to_le_bytes()),
         "huge" => liar.utter(&u32::MAX.to_le_bytes()),
+        // A text of 2^40 bytes, of which none comes: the last byte is the length of an empty one.
+        "bomb" => {
+            let line = LogLine { level: Level::Info, source: Source::Console, message: String::new() };
+            let mut honest = Impostor::bytes(&FromWorker::Log(line));
+            honest.pop();
+            honest.push(253);
+            honest.extend((1_u64 << 40).to_le_bytes());
+            let counted = u32::try_from(honest.len() - 4).unwrap().to_le_bytes();
+            honest.splice(..4, counted);
+            liar.utter(&honest);
+        }
         "trailing" => {
             let mut honest = Impostor::bytes(&FromWorker::Reply(Box::new(reply(call.number, "x"))));
             honest.push(0);
@@ -133,4 +156,18 @@ fn descriptors(liar: &mut Impostor, call: &Call) {
         }
     }
     liar.say(&done(call.number));
+}
+
+/// As many descriptors as the kernel takes at once, a thousand times, with bytes that are nothing.
+fn gifts(name: &str, liar: &mut Impostor, call: &Call) {
+    let to = if name == "gifts" { liar.router.socket() } else { liar.op.socket() };
+    let gifts = [liar.op.socket(); 253];
+    for _ in 0..1_000 {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
+        let mut beside = SendAncillaryBuffer::new(&mut space);
+        beside.push(SendAncillaryMessage::ScmRights(&gifts));
+        // However little of it the kernel lets through.
+        let _sent = sendmsg(to, &[IoSlice::new(&[0xee])], &mut beside, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    }
+    liar.answer(call.number, "given");
 }

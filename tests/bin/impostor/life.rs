@@ -1,17 +1,19 @@
 //! Its life: as a worker's, but that each step may be a lie. An app's name tells how it is born, a path how it answers.
 
+use fazt_jail::Layers;
 use fazt_protocol::{
     board::{self, Phase},
     body::Part,
     call::{Assigned, Call, Done, FromWorker, Ready, Reply, Request, Spans, ToWorker, Work},
     frame,
+    grant::Grant,
     op::{FromStore, ToStore},
     pipe::Pipe,
     version::PROTOCOL,
 };
 use fazt_worker::zygote::Birth;
 
-use crate::lies;
+use crate::{lies, victim};
 
 /// The impostor between two calls.
 pub(crate) struct Impostor {
@@ -19,15 +21,25 @@ pub(crate) struct Impostor {
     /// Its channel to the store.
     pub(crate) op: Pipe<FromStore, ToStore>,
     board: board::Writer,
+    /// The layers of its jail.
+    pub(crate) layers: Layers,
+    /// Its app.
+    app: String,
+    /// Questions that were asked honestly over this channel.
+    pub(crate) asked: u64,
+    /// Leave for the call in hand, until it was sent.
+    pub(crate) granted: Option<Grant>,
 }
 
 pub(crate) fn live(birth: Birth) -> i32 {
     let mut router = Pipe::new(birth.call);
-    router.send(&FromWorker::Ready(Ready { protocol: PROTOCOL, layers: birth.jailed.layers().bits() }), None).unwrap();
+    let layers = birth.jailed.layers();
+    router.send(&FromWorker::Ready(Ready { protocol: PROTOCOL, layers: layers.bits() }), None).unwrap();
     let Ok(ToWorker::Assign(assign)) = router.receive(None) else { return 0 };
     let op = Pipe::new(router.take_descriptor().unwrap());
-    let mut impostor = Impostor { router, op, board: birth.board };
-    match assign.app.as_str() {
+    let (app, board) = (assign.app, birth.board);
+    let mut impostor = Impostor { router, op, board, layers, app, asked: 0, granted: None };
+    match impostor.app.as_str() {
         "stillborn" => return 0,
         "unready" => impostor.rest(),
         "twice" => impostor.say(&assigned()),
@@ -37,7 +49,10 @@ pub(crate) fn live(birth: Birth) -> i32 {
     while let Ok(message) = impostor.router.receive(None) {
         match message {
             ToWorker::Call(call) => impostor.serve(&call),
-            ToWorker::Rebind { .. } => impostor.op = Pipe::new(impostor.router.take_descriptor().unwrap()),
+            ToWorker::Rebind { .. } => {
+                impostor.op = Pipe::new(impostor.router.take_descriptor().unwrap());
+                impostor.asked = 0;
+            }
             _ => return 1,
         }
     }
@@ -105,6 +120,10 @@ impl Impostor {
         }
         if name != "deaf" {
             self.read_body(call.body.last);
+        }
+        if self.app == "victim" {
+            self.granted = Some(call.grant.clone());
+            return victim::answer(self, call, query);
         }
         lies::tell(name, self, call, query);
     }

@@ -12,7 +12,9 @@
 
 mod lies;
 mod life;
+mod native;
 mod store;
+mod victim;
 
 use std::process::ExitCode;
 

@@ -7,7 +7,7 @@ use fazt_protocol::{
     call::Call,
     clock, frame,
     grant::{Grant, GrantKey},
-    op::{Ask, FromStore, Op, ToStore, kv},
+    op::{Ask, Found, FromStore, Op, ToStore, kv},
 };
 
 use crate::life::Impostor;
@@ -26,6 +26,13 @@ pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call) {
             let until = clock::now_ns().saturating_add(u64::try_from(LONG.as_nanos()).unwrap_or(u64::MAX));
             ask(liar, Some(GrantKey::new([7; 32]).grant(call.grant.bind, 1 << 60, call.grant.request.clone(), until)))
         }
+        // The true one, and a time of its own: the store has its own longest.
+        "op-until-max" => ask_until(liar, &call.grant, u64::MAX),
+        "op-until-zero" => ask_until(liar, &call.grant, 0),
+        "op-until-past" => ask_until(liar, &call.grant, clock::now_ns().saturating_sub(1)),
+        // All leave that there is, for what another app has under that key.
+        "op-neighbour" => ask(liar, Some(call.grant.clone())),
+        "op-write-flood" => write_flood(liar, &call.grant),
         // The true one, changed: another channel.
         "op-stolen" => {
             let mut grant = call.grant.clone();
@@ -44,8 +51,17 @@ fn question(number: u64, grant: Option<Grant>) -> ToStore {
 
 /// One question; what comes of it in a word.
 fn ask(liar: &mut Impostor, grant: Option<Grant>) -> String {
+    put(liar, &question(1, grant))
+}
+
+fn ask_until(liar: &mut Impostor, grant: &Grant, until_ns: u64) -> String {
+    let ToStore::Ask(ask) = question(1, Some(grant.clone())) else { unreachable!("it is a question") };
+    put(liar, &ToStore::Ask(Box::new(Ask { until_ns, ..*ask })))
+}
+
+fn put(liar: &mut Impostor, question: &ToStore) -> String {
     let mut bytes = Vec::new();
-    frame::write(&question(1, grant), &mut bytes).unwrap();
+    frame::write(question, &mut bytes).unwrap();
     match shout(liar, &bytes).as_str() {
         "silence" => hear(liar),
         other => other.to_owned(),
@@ -66,6 +82,22 @@ fn flood(liar: &mut Impostor, grant: &Grant) -> String {
     "all taken".to_owned()
 }
 
+/// Ten thousand writes, and no ear for the answers.
+fn write_flood(liar: &mut Impostor, grant: &Grant) -> String {
+    let mut bytes = Vec::new();
+    for number in 1..10_000 {
+        let op = Op::Kv(kv::Op::Set { key: format!("k{number}"), ttl_ms: None, condition: kv::Condition::Always });
+        let grant = (number == 1).then(|| grant.clone());
+        let ask = Ask { number, grant, until_ns: u64::MAX, once: None, op, body: Part::whole(b"1".to_vec()) };
+        bytes.clear();
+        frame::write(&ToStore::Ask(Box::new(ask)), &mut bytes).unwrap();
+        if shout(liar, &bytes) != "silence" {
+            return "closed".to_owned();
+        }
+    }
+    "all taken".to_owned()
+}
+
 fn shout(liar: &mut Impostor, bytes: &[u8]) -> String {
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -79,9 +111,11 @@ fn shout(liar: &mut Impostor, bytes: &[u8]) -> String {
 
 fn hear(liar: &mut Impostor) -> String {
     match liar.op.receive(None) {
-        Ok(FromStore::Answer(answer)) => {
-            answer.outcome.map_or_else(|refusal| refusal.code.word().to_owned(), |_| "answered".to_owned())
-        }
+        Ok(FromStore::Answer(answer)) => match answer.outcome {
+            Ok(Found::Nothing) => "nothing".to_owned(),
+            Ok(_) => "answered".to_owned(),
+            Err(refusal) => refusal.code.word().to_owned(),
+        },
         Ok(FromStore::Chunk(_)) => "a chunk".to_owned(),
         Err(_) => "closed".to_owned(),
     }

@@ -1,3 +1,5 @@
 //! Native code in a worker: what it can reach, what it leaves behind, and what a farm notices of it from outside.
 
+mod attempts;
 mod inspected;
+mod secrets;

@@ -1,0 +1,157 @@
+//! Native code tries the kernel: nothing is reached, nobody else notices, and without the jail the same attempts succeed.
+
+use std::{
+    net::TcpListener,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixListener},
+    },
+};
+
+use fazt_tests::{
+    farm::Farm,
+    http::Answer,
+    oracle::Watch,
+    wait::{eventually, seconds},
+};
+
+use crate::impostor::farm;
+
+/// Who must not hear from a worker.
+struct Listeners {
+    tcp: TcpListener,
+    named: UnixListener,
+    name: String,
+}
+
+impl Listeners {
+    fn new() -> Self {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let name = format!("fazt-test-{}", tcp.local_addr().unwrap().port());
+        let named = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        tcp.set_nonblocking(true).unwrap();
+        named.set_nonblocking(true).unwrap();
+        Self { tcp, named, name }
+    }
+
+    /// How many have connected since the last look.
+    fn accepted(&self) -> usize {
+        let tcp = std::iter::from_fn(|| self.tcp.accept().ok()).count();
+        tcp + std::iter::from_fn(|| self.named.accept().ok()).count()
+    }
+}
+
+/// One attempt, and whether it is harmless where nothing stops it.
+struct Row {
+    label: &'static str,
+    name: &'static str,
+    query: String,
+    is_harmless: bool,
+}
+
+fn row(label: &'static str, name: &'static str, query: impl ToString, is_harmless: bool) -> Row {
+    Row { label, name, query: query.to_string(), is_harmless }
+}
+
+fn rows(farm: &Farm, listeners: &Listeners) -> Vec<Row> {
+    let (router, store) = (farm.router().pid, farm.child("fazt-store").pid);
+    // Whoever serves the neighbour is alive at least until its next answer.
+    let sibling = farm.worker_of(&farm.app("echo").get("/api/?here"));
+    let data = farm.data().path();
+    let file = |name: &str| data.join(name).display().to_string();
+    vec![
+        row("N-03 a thread", "thread", "", true),
+        row("N-05 every process", "kill", -1, false),
+        row("N-05 the router", "kill", router, false),
+        row("N-05 the store", "kill", store, false),
+        row("N-05 a sibling", "kill", sibling, false),
+        row("N-05 a sibling's thread", "tgkill", sibling, false),
+        row("N-06 the router's memory", "peek", router, false),
+        row("N-06 a sibling's memory", "peek", sibling, false),
+        row("N-06 the router traced", "trace", router, false),
+        row("N-06 a sibling traced", "trace", sibling, false),
+        row("N-06 a descriptor of the router's", "take", router, false),
+        row("N-10 inet", "socket", 2, true),
+        row("N-10 inet6", "socket", 10, false),
+        row("N-10 netlink", "socket", 16, true),
+        row("N-10 packet", "socket", 17, false),
+        row("N-10 vsock", "socket", 40, false),
+        row("N-10 alg", "socket", 38, false),
+        row("N-10 unix", "socket", 1, true),
+        row("N-11 the router's own port", "connect", farm.address.port(), true),
+        row("N-11 somebody's port", "connect", listeners.tcp.local_addr().unwrap().port(), true),
+        row("N-11 an abstract socket", "abstract", &listeners.name, true),
+        row("N-13 who resolves names", "open", "/etc/resolv.conf", false),
+        row("N-14 accounts", "open", "/etc/passwd", true),
+        row("N-14 an environment", "open", "/proc/self/environ", true),
+        row("N-14 the first process's memory", "open", "/proc/1/mem", false),
+        row("N-14 the kernel's log", "open", "/dev/kmsg", false),
+        row("N-14 the database", "open", file("fazt.db"), true),
+        row("N-14 its log", "open", file("fazt.db-wal"), true),
+        row("N-14 the admin token", "open", file("admin.token"), true),
+        row("N-19 memory to write and run", "run-memory", "", true),
+        row("N-19 memory made to run", "make-run", "", true),
+        row("N-19 a file in memory", "file-run", "", true),
+        row("N-22 a crash", "crash", "", false),
+    ]
+}
+
+fn attempt(farm: &Farm, row: &Row) -> Answer {
+    // An app whose workers die before they answer is started more slowly, and yet started.
+    eventually(seconds(10), "the app is served again", || {
+        let honest = farm.app("evil").get("/api/honest?here");
+        (honest.text() == "here").then_some(())
+    });
+    farm.app("evil").get(&format!("/api/{}?{}", row.name, row.query))
+}
+
+#[test]
+fn native_code_reaches_nothing() {
+    let (farm, _programs) = farm("strict");
+    let listeners = Listeners::new();
+    let watch = Watch::over(&farm);
+    let others = || [farm.router().pid, farm.child("fazt-store").pid, farm.child("fazt-zygote").pid];
+    let (rows, before) = (rows(&farm, &listeners), others());
+    let mut wrong = Vec::new();
+    for row in &rows {
+        let told = attempt(&farm, row);
+        if (told.status, told.code().as_str()) != (502, "worker_crashed") {
+            wrong.push(format!("{}: {} {}", row.label, told.status, told.text()));
+        }
+        if others() != before {
+            wrong.push(format!("{}: {before:?} were there before, now {:?}", row.label, others()));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(listeners.accepted(), 0, "somebody was called");
+    watch.close();
+    no_core(&farm);
+}
+
+/// What is tried above would succeed, were there no jail: so it is the jail that stops it.
+#[test]
+fn without_a_jail_the_same_attempts_succeed() {
+    let (farm, _programs) = farm("off");
+    let listeners = Listeners::new();
+    let mut wrong = Vec::new();
+    for row in rows(&farm, &listeners).iter().filter(|row| row.is_harmless) {
+        let told = attempt(&farm, row);
+        if told.text() != "through" {
+            wrong.push(format!("{}: {} {}", row.label, told.status, told.text()));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+    assert_eq!(listeners.accepted(), 2, "the port and the name of the test's own");
+}
+
+/// Neither where the farm was started nor in its data, nor where the kernel would put one.
+fn no_core(farm: &Farm) {
+    let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
+    let folder = std::path::Path::new(pattern.trim()).parent().filter(|folder| folder.is_absolute());
+    for folder in [Some(farm.data().above()), Some(&farm.data().path()), folder].into_iter().flatten() {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let cores: Vec<_> =
+            entries.map(|entry| entry.file_name()).filter(|name| name.to_string_lossy().contains("core")).collect();
+        assert!(cores.is_empty(), "{cores:?} in {}", folder.display());
+    }
+}

@@ -1,0 +1,50 @@
+//! What the operator's environment holds is nowhere in a worker: not in its environment, its words, or any of its memory.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::FileExt,
+};
+
+use fazt_tests::{process::Process, setup::Setup};
+use rustix::process::geteuid;
+
+const SECRET: &str = "CANARY_SECRET_71c4e0";
+/// The most of one mapping that is read: heaps are reserved large and used little.
+const MAPPING_BYTES: u64 = 256 << 20;
+
+/// Whether a process has the secret anywhere in what it has mapped.
+fn remembers(process: &Process) -> bool {
+    let maps = fs::read_to_string(format!("/proc/{}/maps", process.pid)).unwrap();
+    let memory = File::open(format!("/proc/{}/mem", process.pid)).unwrap();
+    let mut page = vec![0; 1 << 20];
+    maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|rights| rights.starts_with('r'))).any(|line| {
+        let (from, to) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let [from, to] = [from, to].map(|number| u64::from_str_radix(number, 16).unwrap());
+        let to = to.min(from + MAPPING_BYTES);
+        // Pieces overlap by as much as the secret is long. What cannot be read, the process cannot read either.
+        (from..to).step_by(page.len() - SECRET.len()).any(|at| {
+            let length = usize::try_from(to - at).unwrap().min(page.len());
+            let read = memory.read_at(&mut page[..length], at).unwrap_or_default();
+            page[..read].windows(SECRET.len()).any(|window| window == SECRET.as_bytes())
+        })
+    })
+}
+
+#[test]
+fn no_secret_of_the_operator_is_in_a_worker_s_memory() {
+    if !geteuid().is_root() {
+        println!("N-21 not tried: only root may read a worker's memory");
+        return;
+    }
+    let farm = Setup::new(2).variable("MY_SECRET", SECRET).start();
+    assert_eq!(farm.script("app", "respond({ n: fazt.storage.kv.incr('n') })").get("/api/").json()["n"], 1);
+    farm.settle();
+    assert!(remembers(&farm.router()), "where it is, it is found");
+    for process in farm.children("fazt-worker").iter().chain([&farm.child("fazt-zygote")]) {
+        assert!(!remembers(process), "N-21 {process:?} knows the operator's secret");
+        for file in ["environ", "cmdline"] {
+            let text = fs::read(format!("/proc/{}/{file}", process.pid)).unwrap();
+            assert!(!String::from_utf8_lossy(&text).contains(SECRET), "N-21 {file} of {process:?}");
+        }
+    }
+}
