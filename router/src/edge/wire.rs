@@ -109,8 +109,8 @@ impl<S> Wire<S> {
         loop {
             let due = match self.head_since {
                 Some(since) => since + head,
-                None if self.session.is_waiting() => self.moved + idle,
-                // A request is in hand: others watch over it, and reading is asked for again after it.
+                None if self.session.is_waiting() && self.stalled.is_none() => self.moved + idle,
+                // A request or its answer is in hand: others watch over it, and reading is asked for again after it.
                 None => return Poll::Pending,
             };
             if due <= Instant::now() {

@@ -112,6 +112,20 @@ async fn a_client_that_does_not_read_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_stands_still_is_no_idle_connection() {
+    let (mut wire, _far, session) = wire(8);
+    session.begin(true);
+    let cx = &mut Context::from_waker(Waker::noop());
+    while Pin::new(&mut wire).poll_write(cx, &[0; 64]).is_ready() {}
+    session.wait();
+    let begun = Instant::now();
+    let idle = tokio::time::timeout(STALL - Duration::from_secs(1), read(&mut wire)).await;
+    assert!(idle.is_err(), "given up after {:?}", begun.elapsed());
+    assert_eq!(wire.write_all(&[0; 64]).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    assert_eq!(begun.elapsed(), STALL);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_reads_a_little_now_and_then_is_given_up_as_well() {
     let (mut wire, mut far, _) = wire(1_024);
     let begun = Instant::now();
