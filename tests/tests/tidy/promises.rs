@@ -16,7 +16,13 @@ fn is_name(word: &str) -> bool {
 
 #[test]
 fn every_promise_has_its_test() {
-    let text = fs::read_to_string(root().join("docs/promises.md")).unwrap();
+    for document in ["docs/promises.md", "docs/http.md"] {
+        has_its_tests(document);
+    }
+}
+
+fn has_its_tests(document: &str) {
+    let text = fs::read_to_string(root().join(document)).unwrap();
     let house = "tests/tests/house";
     let mut wrong = Vec::new();
     for word in quoted(&text) {
@@ -32,7 +38,7 @@ fn every_promise_has_its_test() {
             wrong.push(word.to_owned());
         }
     }
-    none("what docs/promises.md names and nobody finds", &wrong);
+    none(&format!("what {document} names and nobody finds"), &wrong);
     assert!(quoted(&text).len() > 10, "the promises are written as a table of quoted names");
 }
 

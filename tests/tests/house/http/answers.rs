@@ -11,7 +11,7 @@ use fazt_tests::{
     wire::{Wire, ask},
 };
 
-use super::report;
+use super::conclude;
 
 /// What an app says, and what arrives: a status, and what of its header `X-A` or its body is there.
 const SAID: &[(&str, &str, u16, &str)] = &[
@@ -139,8 +139,7 @@ fn one_request_has_one_answer_whatever_an_app_says() {
             }
         }
     }
-    watch.close();
-    report(wrong);
+    conclude(watch, wrong);
 }
 
 #[test]
@@ -172,8 +171,7 @@ fn an_app_speaks_for_its_own_host_only() {
         assert_eq!((answer.status, answer.header("x-mine")), (200, Some("1")));
         assert!(answer.id().starts_with("req_"), "an answer's name is the farm's to give");
     }
-    watch.close();
-    report(wrong);
+    conclude(watch, wrong);
 }
 
 /// Whatever text comes from outside or from an app, a page of the farm's shows it escaped, and lets nothing run or load.
@@ -210,8 +208,7 @@ fn nothing_runs_on_a_page_of_the_farms() {
             }
         }
     }
-    watch.close();
-    report(wrong);
+    conclude(watch, wrong);
 }
 
 /// A body that is said to be compressed is an app's own affair: it is handed on as it came.

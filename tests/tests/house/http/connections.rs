@@ -1,6 +1,8 @@
 //! How many connections there are and what one may bring: one client does not take all, all do not take what the farm needs
 //! for itself, and no connection lasts for ever.
 
+use std::time::Instant;
+
 use fazt_tests::{
     farm::Farm,
     oracle::Watch,
@@ -108,10 +110,10 @@ fn without_descriptors_accepting_rests_and_goes_on() {
     let crowd: Vec<Wire> = (0..40).map(|_| Wire::open_from(7, farm.address)).collect();
     let said = || farm.log.said("a connection could not be accepted").len();
     eventually(seconds(5), "P-10 no descriptor is left", || said() > 0);
-    let (cpu, lines) = (router.cpu_ms(), said());
+    let (lines, begun) = (said(), Instant::now());
     watch.canary().sings(20);
     eventually(seconds(10), "accepting is tried again, now and then", || said() >= lines + 20);
-    assert!(router.cpu_ms() - cpu < 1_500, "P-10 it spins: {} ms", router.cpu_ms() - cpu);
+    assert!(begun.elapsed() > millis(200), "P-10 it spins: {:?} for twenty tries", begun.elapsed());
     router.limit_descriptors(DESCRIPTORS, DESCRIPTORS);
     drop(crowd);
     eventually(seconds(5), "P-10 it accepts again", || {

@@ -5,7 +5,7 @@ use std::fs;
 
 use fazt_tests::{farm::Farm, http::Request, oracle::Watch, setup::Setup};
 
-use super::report;
+use super::conclude;
 
 /// One name begins with another, and a third is its neighbour.
 const APPS: [&str; 3] = ["app1", "app10", "app1-x"];
@@ -127,6 +127,5 @@ fn no_way_of_writing_a_path_leads_out() {
         }
         assert_eq!((app.get("/").text().as_str(), app.get("/public/a.txt").text().as_str()), (*name, "a"));
     }
-    watch.close();
-    report(wrong);
+    conclude(watch, wrong);
 }
