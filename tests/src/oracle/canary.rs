@@ -59,7 +59,8 @@ struct Book {
     unknown: BTreeSet<String>,
     failures: Vec<Failure>,
     took: Vec<Duration>,
-    idle: usize,
+    /// How many of them came before anything happened, and before all was over.
+    bounds: (usize, usize),
 }
 
 /// Deploys the neighbour's app and asks it once.
@@ -111,15 +112,23 @@ impl Canary {
     /// Until now nothing else happened.
     pub fn idle_until_now(&self) {
         let mut book = self.book.lock().unwrap();
-        book.idle = book.took.len();
+        book.bounds = (book.took.len(), book.took.len());
     }
 
-    /// How long all but one in a hundred of its requests took: while nothing else happened, and since.
+    /// From now on nothing else happens.
+    pub fn idle_from_now(&self) {
+        let mut book = self.book.lock().unwrap();
+        book.bounds.1 = book.took.len();
+    }
+
+    /// How long all but one in a hundred of its requests took: while nothing else happened, before and afterwards, and
+    /// between.
     #[must_use]
     pub fn usual(&self) -> (Duration, Duration) {
         let book = self.book.lock().unwrap();
-        let (idle, since) = book.took.split_at(book.idle);
-        (most_of(idle), most_of(since))
+        let (before, rest) = book.took.split_at(book.bounds.0);
+        let (between, after) = rest.split_at(book.bounds.1.saturating_sub(book.bounds.0));
+        (most_of(before).max(most_of(after)), most_of(between))
     }
 
     /// Ends it: all must have been answered well, and all that was acknowledged be there, once.

@@ -10,10 +10,9 @@ use crate::{
     },
 };
 
-/// Requests of the neighbour while nothing else happens, to know how long they take on this machine.
+/// Requests of the neighbour while nothing else happens, before and afterwards, to know how long they take on this machine:
+/// others may hold it for a while.
 const IDLE: usize = 30;
-/// Requests of the neighbour after all was done.
-const AFTERWARDS: usize = 10;
 
 /// The neighbour is asked, the log is compared, processes were counted.
 #[derive(Debug)]
@@ -59,7 +58,8 @@ impl<'a> Watch<'a> {
     /// Ends the watch: the neighbour was served well and in time, and nothing remains.
     pub fn close(self) {
         let Self { farm, census, record, canary, unheard } = self;
-        canary.sings(AFTERWARDS);
+        canary.idle_from_now();
+        canary.sings(IDLE);
         let (idle, usual) = canary.usual();
         let (failures, _) = canary.end();
         assert_eq!(failures, Vec::<String>::new(), "the neighbour was disturbed");

@@ -1,6 +1,6 @@
 //! Nothing survives a request: whatever a script does to its world, the next one finds it as it was made.
 
-use fazt_tests::{http::Request, setup::Setup};
+use fazt_tests::{http::Request, oracle::Watch, setup::Setup};
 
 /// Each changes what a careless farm would keep.
 const POLLUTION: &[&str] = &[
@@ -53,8 +53,9 @@ respond({ hash, lines: out.length, leak: typeof leak })";
 const MAIN: &str = "const { text } = request; (0, eval)(text)";
 
 fn alternates(way: &str) {
-    let farm = Setup::new(2).flag("--fresh-state", way).flag("--timeout", "5s").start();
+    let farm = Setup::new(3).flag("--fresh-state", way).flag("--timeout", "5s").start();
     let app = farm.script("app", MAIN).keeping();
+    let watch = Watch::over(&farm);
     let run = |code: &str| app.send(&Request::new("POST", "/api/").body("text/plain", code));
     let pristine = run(FINGERPRINT);
     assert_eq!(pristine.status, 200, "{}", pristine.text());
@@ -68,6 +69,7 @@ fn alternates(way: &str) {
         same += usize::from(farm.worker_of(&next) == worker);
     }
     assert!(same * 2 > POLLUTION.len(), "only {same} of {} were of one worker, which proves little", POLLUTION.len());
+    watch.close();
 }
 
 #[test]

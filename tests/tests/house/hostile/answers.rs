@@ -10,7 +10,7 @@ use super::{
     Limits, Row, farm_for, table,
 };
 
-const LIMITS: Limits = Limits { run_ms: 4_500, heap_mib: 64 };
+const LIMITS: Limits = Limits { run_ms: 20_000, heap_mib: 64 };
 const INVALID: &[&str] = &["invalid_response"];
 const OK: &[&str] = &["ok"];
 /// What no answer may hold: apps try to write it into a head.

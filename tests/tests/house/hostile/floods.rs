@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Evil, Fate, Limits, farm_for};
 
-const LIMITS: Limits = Limits { run_ms: 4_500, heap_mib: 64 };
+const LIMITS: Limits = Limits { run_ms: 20_000, heap_mib: 64 };
 /// Lines that a request may write by `console`, by `fazt.log`, and two that say how many were dropped.
 const LINES: usize = 2 * 256 + 2;
 const LINE_BYTES: usize = 8 << 10;

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// Time is not what ends these.
-const LIMITS: Limits = Limits { run_ms: 4_500, heap_mib: 32 };
+const LIMITS: Limits = Limits { run_ms: 20_000, heap_mib: 32 };
 /// What a worker may have resident beside its heap.
 const BESIDE_THE_HEAP: u64 = 25 << 20;
 

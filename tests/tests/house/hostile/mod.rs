@@ -3,6 +3,7 @@
 
 mod answers;
 mod endless;
+mod engine;
 mod floods;
 mod memory;
 mod reach;

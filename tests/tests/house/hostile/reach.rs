@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Evil, Fate::Kept, Limits, MAIN, Row, farm_for, table};
 
-const LIMITS: Limits = Limits { run_ms: 4_500, heap_mib: 64 };
+const LIMITS: Limits = Limits { run_ms: 20_000, heap_mib: 64 };
 const THROWN: &[&str] = &["script_error"];
 const OK: &[&str] = &["ok"];
 

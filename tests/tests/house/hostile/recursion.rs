@@ -8,7 +8,7 @@ use super::{
     Limits, Row, farm_for, table,
 };
 
-const LIMITS: Limits = Limits { run_ms: 4_500, heap_mib: 32 };
+const LIMITS: Limits = Limits { run_ms: 20_000, heap_mib: 32 };
 const THROWN: &[&str] = &["script_error"];
 
 const RECURSION: &[Row] = &[

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Evil, Fate, Limits, farm_for};
 
-const LIMITS: Limits = Limits { run_ms: 4_500, heap_mib: 64 };
+const LIMITS: Limits = Limits { run_ms: 20_000, heap_mib: 64 };
 /// What is looked for: the neighbour's own word, and one that an earlier request of the same app left.
 const MARKERS: [&str; 2] = ["VICTIM-MARKER-d41d8cd9", "EARLIER-MARKER-8f00b204"];
 const ROUNDS: usize = 200;
