@@ -63,7 +63,7 @@ impl Outside {
     /// Whether this worker can go on.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.broken
+        self.broken || self.store.is_cut_off()
     }
 
     /// Says where in the call the worker is.
@@ -97,11 +97,20 @@ impl Outside {
     }
 
     fn ask_until_answered(&mut self, question: &Question<'_>, began: Instant) -> Result<Answered, Refusal> {
+        // Once one that left was lost, only a word on the question itself says that it was not done.
+        let mut unsure = false;
+        let told = |refusal: Refusal, unsure: bool| {
+            let unknown = refusal.unknown || (unsure && refusal.code.is_retryable());
+            Refusal { unknown, ..refusal }
+        };
         loop {
             match self.store.ask(question) {
                 Ok(answered) => return Ok(answered),
-                Err(Unanswered::Refused(refusal)) => return Err(refusal),
-                Err(Unanswered::Lost) => self.await_channel(began)?,
+                Err(Unanswered::Refused(refusal)) => return Err(told(refusal, unsure)),
+                Err(Unanswered::Lost { unsure: left }) => {
+                    unsure |= left;
+                    self.await_channel(began).map_err(|refusal| told(refusal, unsure))?;
+                }
             }
         }
     }
@@ -113,7 +122,7 @@ impl Outside {
         let until = began.checked_add(self.most).unwrap_or(began).min(last_word);
         match self.router.receive(Some(until)) {
             Ok(ToWorker::Rebind { grant }) => self.rebind(grant).map_err(|_error| unavailable()),
-            Err(PipeError::Late(_)) => Err(unavailable()),
+            // A router that knows of a new store says so at once.
             _ => {
                 self.broken = true;
                 Err(unavailable())
@@ -150,10 +159,55 @@ mod tests {
         fd,
         grant::GrantKey,
         id::RequestId,
-        op::{Answer, Found, FromStore, ToStore, files},
+        op::{Answer, Found, FromStore, ToStore, files, kv},
     };
 
     use super::*;
+
+    /// An outside whose store waits half a second at most, and the other ends.
+    fn outside() -> (Outside, Pipe<FromWorker, ToWorker>, Pipe<ToStore, FromStore>) {
+        let ((to_router, router), (to_store, store)) = (fd::pair().unwrap(), fd::pair().unwrap());
+        let page = board::create().unwrap();
+        let (writer, most) = (board::Writer::map(page.as_fd()).unwrap(), Duration::from_millis(500));
+        let mut outside = Outside::new(Pipe::new(to_router), Store::new(to_store, most), writer, most);
+        let deadline_ns = clock::now_ns() + 5_000_000_000;
+        outside.begin(0, GrantKey::new([1; 32]).grant(1, 1, RequestId::generate(), deadline_ns));
+        (outside, Pipe::new(router), Pipe::new(store))
+    }
+
+    /// What comes of a write with a token whose first channel ends before its answer, by what the next one says.
+    fn asked_twice(second: Option<Result<Found, Refusal>>) -> Result<Found, Refusal> {
+        let (mut outside, mut router, mut store) = outside();
+        let ends = thread::spawn(move || {
+            store.receive(None).unwrap();
+            drop(store);
+            if let Some(outcome) = second {
+                let (next, theirs) = fd::pair().unwrap();
+                router.send_with(&ToWorker::Rebind { grant: None }, &[theirs.as_fd()], None).unwrap();
+                drop(theirs);
+                let mut store = Pipe::<ToStore, FromStore>::new(next);
+                store.receive(None).unwrap();
+                let answer = Answer { number: 1, spent_us: 1, outcome, body: Part::empty() };
+                store.send(&FromStore::Answer(Box::new(answer)), None).unwrap();
+            }
+            router
+        });
+        let op = Op::Kv(kv::Op::Delete { key: "k".to_owned() });
+        let answered = outside.ask(&Question { op: &op, once: Some("t"), body: &[] });
+        ends.join().unwrap();
+        answered.map(|answered| answered.found)
+    }
+
+    #[test]
+    fn a_write_with_a_token_is_asked_again_and_its_outcome_is_known_or_said_not_to_be() {
+        assert_eq!(asked_twice(Some(Ok(Found::Flag(true)))), Ok(Found::Flag(true)));
+        let nobody = asked_twice(None).unwrap_err();
+        assert_eq!((nobody.code, nobody.unknown), (Code::Unavailable, true), "it may have been done: {nobody}");
+        let busy = asked_twice(Some(Err(Refusal::new(Code::Timeout, "busy")))).unwrap_err();
+        assert!(busy.unknown, "the second one was not done, the first one may have been");
+        let full = asked_twice(Some(Err(Refusal::new(Code::QuotaExceeded, "full")))).unwrap_err();
+        assert!(!full.unknown, "its token was looked up first: the first one was not done");
+    }
 
     #[test]
     fn a_question_leaves_the_phase_as_it_was() {

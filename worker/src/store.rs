@@ -36,6 +36,8 @@ pub struct Store {
     deadline: Instant,
     /// One question, at most.
     most: Duration,
+    /// A question was left half said: nothing can follow it.
+    cut_off: bool,
 }
 
 /// What came of a question.
@@ -54,8 +56,11 @@ pub struct Answered {
 pub enum Unanswered {
     /// The store says no, or there is no asking again.
     Refused(Refusal),
-    /// The channel leads nowhere any more; this question surely was not done and may be asked over the next one.
-    Lost,
+    /// The channel leads nowhere any more; this question may be asked over the next one.
+    Lost {
+        /// It is a write that left, so it may have happened: who asks again and hears nothing better has to say so.
+        unsure: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +75,7 @@ impl Store {
     #[must_use]
     pub fn new(channel: OwnedFd, most: Duration) -> Self {
         let channel = Some(Pipe::new(channel));
-        Self { channel, number: 0, unread: None, grant: None, deadline: Instant::now(), most }
+        Self { channel, number: 0, unread: None, grant: None, deadline: Instant::now(), most, cut_off: false }
     }
 
     /// Takes a new channel, with leave to go on with the call in hand if there is one.
@@ -79,6 +84,13 @@ impl Store {
         self.number = 0;
         self.unread = None;
         self.grant = grant;
+        self.cut_off = false;
+    }
+
+    /// Whether the channel is of no use though the store may be there: nobody will send another one.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.cut_off
     }
 
     /// A call begins: its questions are asked with this leave and until its deadline.
@@ -108,13 +120,13 @@ impl Store {
             return Err(refused(Code::TooLarge, "one call moves at most 16 MiB", false));
         }
         self.catch_up(until).map_err(|error| self.give_up(&error))?;
-        self.send(question, within, until).map_err(|error| self.give_up(&error))?;
+        self.send(question, within, until).map_err(|error| self.give_up_sending(&error))?;
         // From here on the store may have done it.
         let unsure = question.op.is_write();
         self.hear(until).map_err(|error| match self.give_up(&error) {
             Unanswered::Refused(refusal) => Unanswered::Refused(Refusal { unknown: unsure, ..refusal }),
-            Unanswered::Lost if question.is_repeatable() => Unanswered::Lost,
-            Unanswered::Lost => refused(Code::Unavailable, "the store went away before it answered", unsure),
+            Unanswered::Lost { .. } if question.is_repeatable() => Unanswered::Lost { unsure },
+            Unanswered::Lost { .. } => refused(Code::Unavailable, "the store went away before it answered", unsure),
         })?
     }
 
@@ -180,7 +192,15 @@ impl Store {
             return refused(Code::Timeout, "the store did not answer in time", false);
         }
         self.channel = None;
-        Unanswered::Lost
+        Unanswered::Lost { unsure: false }
+    }
+
+    /// A frame that was sent in part ends the conversation: whatever came next would be taken for its rest.
+    fn give_up_sending(&mut self, error: &PipeError) -> Unanswered {
+        let given_up = self.give_up(error);
+        self.channel = None;
+        self.cut_off |= matches!(given_up, Unanswered::Refused(_));
+        given_up
     }
 }
 
@@ -189,104 +209,4 @@ fn refused(code: Code, message: &str, unknown: bool) -> Unanswered {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::thread;
-
-    use fazt_protocol::{
-        body::Part,
-        fd,
-        grant::GrantKey,
-        id::RequestId,
-        op::{Answer, Op, kv},
-    };
-
-    use super::*;
-
-    type Peer = Pipe<ToStore, FromStore>;
-
-    fn get() -> Op {
-        Op::Kv(kv::Op::Get { key: "a".to_owned() })
-    }
-
-    fn set() -> Op {
-        Op::Kv(kv::Op::Set { key: "a".to_owned(), ttl_ms: None, condition: kv::Condition::Always })
-    }
-
-    fn store() -> (Store, Peer) {
-        let (ours, theirs) = fd::pair().unwrap();
-        let mut store = Store::new(ours, Duration::from_millis(200));
-        let deadline_ns = clock::now_ns() + 5_000_000_000;
-        store.begin(GrantKey::new([1; 32]).grant(1, 1, RequestId::generate(), deadline_ns));
-        (store, Peer::new(theirs))
-    }
-
-    fn answer(number: u64, bytes: &[u8], last: bool) -> FromStore {
-        let body = Part { bytes: bytes.to_vec(), last };
-        FromStore::Answer(Box::new(Answer { number, spent_us: 7, outcome: Ok(Found::Json), body }))
-    }
-
-    fn asked(peer: &mut Peer) -> Box<Ask> {
-        match peer.receive(None).unwrap() {
-            ToStore::Ask(ask) => ask,
-            ToStore::Chunk(part) => panic!("{part:?}"),
-        }
-    }
-
-    #[test]
-    fn the_first_question_carries_the_grant_and_answers_come_whole() {
-        let (mut store, mut peer) = store();
-        let peer = thread::spawn(move || {
-            assert!(asked(&mut peer).grant.is_some());
-            peer.send(&answer(1, b"1", false), None).unwrap();
-            peer.send(&FromStore::Chunk(Part::whole(b"2".to_vec())), None).unwrap();
-            assert!(asked(&mut peer).grant.is_none());
-            peer.send(&answer(2, b"3", true), None).unwrap();
-        });
-        let first = store.ask(&Question::new(&get(), b"")).unwrap();
-        assert_eq!((first.body.as_slice(), first.store_us), (b"12".as_slice(), 7));
-        assert_eq!(store.ask(&Question::new(&get(), b"")).unwrap().body, b"3");
-        peer.join().unwrap();
-    }
-
-    #[test]
-    fn a_late_answer_is_passed_over() {
-        let (mut store, mut peer) = store();
-        let late = store.ask(&Question::new(&set(), b"1")).unwrap_err();
-        assert!(matches!(late, Unanswered::Refused(Refusal { code: Code::Timeout, unknown: true, .. })), "{late:?}");
-        asked(&mut peer);
-        peer.send(&answer(1, b"late", false), None).unwrap();
-        peer.send(&FromStore::Chunk(Part::whole(b"later".to_vec())), None).unwrap();
-        let peer = thread::spawn(move || {
-            assert_eq!(asked(&mut peer).number, 2);
-            peer.send(&answer(2, b"right", true), None).unwrap();
-        });
-        assert_eq!(store.ask(&Question::new(&get(), b"")).unwrap().body, b"right");
-        peer.join().unwrap();
-    }
-
-    #[test]
-    fn only_what_surely_was_not_done_may_be_asked_again() {
-        let (mut reads, peer) = store();
-        drop(peer);
-        assert!(matches!(reads.ask(&Question::new(&get(), b"")).unwrap_err(), Unanswered::Lost));
-        let (mut writes, mut peer) = store();
-        let peer = thread::spawn(move || {
-            asked(&mut peer);
-        });
-        let gone = writes.ask(&Question::new(&set(), b"1")).unwrap_err();
-        assert!(
-            matches!(gone, Unanswered::Refused(Refusal { code: Code::Unavailable, unknown: true, .. })),
-            "{gone:?}"
-        );
-        assert!(
-            matches!(writes.ask(&Question::new(&set(), b"1")).unwrap_err(), Unanswered::Lost),
-            "the next one never left"
-        );
-        peer.join().unwrap();
-        let (mut once, mut peer) = store();
-        let peer = thread::spawn(move || asked(&mut peer).once.clone());
-        let question = Question { op: &set(), once: Some("t"), body: b"1" };
-        assert!(matches!(once.ask(&question).unwrap_err(), Unanswered::Lost), "its token has it done once");
-        assert_eq!(peer.join().unwrap().as_deref(), Some("t"));
-    }
-}
+mod tests;

@@ -50,14 +50,18 @@ pub(crate) fn answer(hand: &mut Hand<'_>, question: &mut Question) -> Result<Ste
             blob.check(hand)?;
             let staging = question.staging;
             let staged = hand.all_or_none(|hand| blob.step(hand, staging))?;
-            if staged.written < blob.body.len() {
-                question.staging = Some(staged);
-                return Ok(Step::More);
-            }
-            Ok(Step::Done(blob.reply()))
+            let (is_whole, reply) = (staged.written >= blob.body.len(), blob.reply());
+            // Published, it is nobody's to drop any more.
+            question.staging = (!is_whole).then_some(staged);
+            Ok(if is_whole { Step::Done(reply) } else { Step::More })
         }
         _ => Err(invalid("not a write").into()),
     }
+}
+
+/// What was written of a blob that will not be published: swept soon, and not after the hour that an upload may take.
+pub(crate) fn drop_staged(sql: &rusqlite::Connection, question: &mut Question) -> rusqlite::Result<()> {
+    question.staging.take().map_or(Ok(()), |staging| chunks::discard(sql, staging.upload))
 }
 
 #[derive(Debug)]

@@ -27,7 +27,7 @@ use crate::{
 /// How long a group takes work in before it commits what it has, so that a slow op holds up no more than its own group.
 const GROUP_TIME: Duration = Duration::from_millis(10);
 /// How often the file's lock is asked for anew, so that deadlines are seen in between.
-const LOCK_STEP: Duration = Duration::from_millis(10);
+const LOCK_STEP_NS: u64 = 10_000_000;
 /// How often an op is done again because another one's failure took the transaction with it.
 const TRIES: u8 = 3;
 
@@ -55,7 +55,7 @@ impl<'a> Group<'a> {
     pub(super) fn run(mut self, work: Vec<(u64, Write)>) {
         // Who was answered meanwhile, by a deadline, takes no part in a transaction.
         let (work, over): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, write)| is_wanted(write));
-        over.into_iter().for_each(|(_, write)| refuse(self.store, write, late()));
+        self.turn_away(over);
         let work = self.begin(work);
         if work.is_empty() {
             return;
@@ -77,13 +77,28 @@ impl<'a> Group<'a> {
         self.commit(done);
     }
 
+    /// Answers who is too late. What they had written of a blob is dropped in a transaction of its own, where one can be had
+    /// at once; else it is swept as any unfinished upload.
+    fn turn_away(&self, over: Vec<(u64, Write)>) {
+        for (_, mut write) in over {
+            if let Write::Op(question) = &mut write
+                && question.staging.is_some()
+            {
+                let leash = Leash::until(clock::now_ns().saturating_add(LOCK_STEP_NS));
+                if let Err(error) = self.connection.within(&leash, |sql| s3::drop_staged(sql, question)) {
+                    tracing::debug!("failed to drop what was written of a blob: {error}");
+                }
+            }
+            refuse(self.store, write, late());
+        }
+    }
+
     /// Begins the transaction. Waits for a lock of somebody else's as long as anybody's deadline allows; gives back
     /// what is still wanted then, or nothing.
     fn begin(&self, mut work: Vec<(u64, Write)>) -> Vec<(u64, Write)> {
         let since = Instant::now();
         while !work.is_empty() {
-            let step_ns = clock::now_ns().saturating_add(u64::try_from(LOCK_STEP.as_nanos()).unwrap_or(u64::MAX));
-            let leash = Leash::until(step_ns);
+            let leash = Leash::until(clock::now_ns().saturating_add(LOCK_STEP_NS));
             let begun = self.connection.within(&leash, |sql| sql.prepare_cached("BEGIN IMMEDIATE")?.execute([]));
             let error = match begun {
                 Ok(_) => return work,
@@ -109,17 +124,22 @@ impl<'a> Group<'a> {
                 if let Some(delay) = self.store.delay.filter(|_| question.is_wanted()) {
                     delay.hold_up();
                 }
-                if !question.start() {
-                    done.push(Done::Op(question, Err(late())));
-                    return Ok(());
-                }
-                match self.op(&mut question) {
-                    Ok(Step::Done(reply)) => done.push(Done::Op(question, Ok(reply))),
-                    Ok(Step::More) => done.push(Done::Step(question)),
-                    Err(OpError::Refused(refusal)) => done.push(Done::Op(question, Err(refusal))),
-                    Err(error) if error.is_interrupt() => done.push(Done::Op(question, Err(late()))),
+                let outcome = if question.start() { self.op(&mut question) } else { Err(late().into()) };
+                let outcome = match outcome {
+                    Ok(Step::Done(reply)) => Ok(reply),
+                    Ok(Step::More) => {
+                        done.push(Done::Step(question));
+                        return Ok(());
+                    }
+                    Err(OpError::Refused(refusal)) => Err(refusal),
+                    Err(error) if error.is_interrupt() => Err(late()),
                     Err(OpError::Sql(error)) => return Err((Write::Op(question), error)),
+                };
+                // Whatever is left of a blob that was not published.
+                if let Err(error) = s3::drop_staged(&self.connection.sql, &mut question) {
+                    return Err((Write::Op(question), error));
                 }
+                done.push(Done::Op(question, outcome));
             }
             Write::Task(mut task) => {
                 let leash = Arc::clone(&task.leash);

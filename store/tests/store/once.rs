@@ -212,6 +212,37 @@ fn a_write_whose_token_has_no_room_is_not_done() {
     assert!(refused.code == Code::QuotaExceeded && !refused.unknown, "{refused}");
     assert_eq!(worker.get("k").unwrap(), json!(null));
     worker.set("k", &value).unwrap();
-    worker.ask(delete("k"), b"").unwrap();
+    // What makes room is never refused for want of room.
+    for key in ["none", "k"] {
+        worker.once(&format!("{key}{}", "t".repeat(100))).ask(delete(key), b"").unwrap();
+    }
     worker.once("t").set("k", b"1").unwrap();
+}
+
+#[test]
+fn what_was_written_of_a_blob_that_is_not_published_goes_at_once() {
+    let mut farm = Farm::with(&Start { arguments: &["--app-storage-bytes", "9000000"], environment: &[] });
+    let app = farm.app("a");
+    let workers: Vec<Worker> = (0..4).map(|_| farm.worker(&app)).collect();
+    // Two of them have room, one after the other's end; all together have not, and one token is two workers'.
+    let threads: Vec<_> = workers
+        .into_iter()
+        .enumerate()
+        .map(|(at, mut worker)| {
+            thread::spawn(move || {
+                let (path, blob) = (format!("p{at}"), vec![b'x'; 4 << 20]);
+                let same = worker.once("same").put("same", &blob[..3 << 20]).is_ok();
+                (same, worker.put(&path, &blob).is_ok())
+            })
+        })
+        .collect();
+    let stored: Vec<(bool, bool)> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+    assert!(stored.iter().all(|(same, _)| *same), "{stored:?}");
+    assert!(stored.iter().filter(|(_, own)| *own).count() <= 1, "{stored:?}");
+    let file = rusqlite::Connection::open(farm.database()).unwrap();
+    let count = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    eventually(|| (count("SELECT count(*) FROM upload WHERE state <> 1") == 0).then_some(()));
+    let used = "SELECT sum(size) FROM blob";
+    let kept = "SELECT sum(length(bytes)) FROM chunk WHERE id >> 20 IN (SELECT upload FROM blob)";
+    assert_eq!(count(used), count(kept));
 }
