@@ -5,8 +5,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a liar that cannot go on dies")]
 
 use std::{
-    fs::File,
-    io::{Read, Write},
     os::fd::{AsFd, FromRawFd, OwnedFd},
     process::exit,
 };
@@ -14,8 +12,7 @@ use std::{
 use clap::Parser;
 use fazt_jail::{Born, Kin, Layers, Nest, Newborn, Offspring, Policy, Strictness, clone, die_with_parent, enter};
 use fazt_protocol::{
-    call::{FromWorker, Ready},
-    frame,
+    call::{FromWorker, Ready, ToWorker},
     pipe::Pipe,
     spawn::{FromZygote, Jail, ToZygote},
     version::PROTOCOL,
@@ -74,12 +71,10 @@ fn live(newborn: Newborn<'_>, lie: &str, layers: u32, call: OwnedFd, flags: &Fla
             }
         }
     }
-    let mut bytes = Vec::new();
-    frame::write(&FromWorker::Ready(Ready { protocol: PROTOCOL, layers }), &mut bytes).unwrap();
-    let mut call = File::from(call);
-    call.write_all(&bytes).unwrap();
+    let mut call = Pipe::<ToWorker, FromWorker>::new(call);
+    call.send(&FromWorker::Ready(Ready { protocol: PROTOCOL, layers }), None).unwrap();
     // Its end is the conversation's: most of these have nothing else that ties them to the router.
-    while call.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+    while call.receive(None).is_ok() {}
     0
 }
 

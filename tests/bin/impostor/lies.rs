@@ -1,6 +1,6 @@
 //! The lies, by name: each is what a worker must not say, and a test knows what must come of it.
 
-use std::{io::IoSlice, mem::MaybeUninit, process, time::Duration};
+use std::{io::IoSlice, mem::MaybeUninit, process};
 
 use fazt_protocol::{
     body::Part,
@@ -8,7 +8,10 @@ use fazt_protocol::{
     limit::{CHUNK_BYTES, FRAME_BYTES},
     version::PROTOCOL,
 };
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::{
+    net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
+    time::Timespec,
+};
 
 use crate::{
     life::{Impostor, done, reply},
@@ -24,7 +27,7 @@ pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
         "silence" => liar.rest(),
         "deaf" => liar.rest(),
         "late" => {
-            std::thread::sleep(Duration::from_secs(3));
+            wait(3);
             liar.answer(call.number, "late");
         }
         "exit" | "unseen" => process::exit(0),
@@ -44,6 +47,11 @@ pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
         | "op-stolen" | "op-forged" | "op-flood" | "op-bare" => store::tell(name, liar, call),
         _ => messages(name, liar, call, query),
     }
+}
+
+/// A jailed process has one call to wait with.
+pub(crate) fn wait(seconds: i64) {
+    let _over = rustix::event::poll(&mut [], Some(&Timespec { tv_sec: seconds, tv_nsec: 0 }));
 }
 
 /// Bytes that are no frame, or no whole one.

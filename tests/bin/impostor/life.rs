@@ -106,7 +106,7 @@ impl Impostor {
     /// Silence, until it is killed.
     pub(crate) fn rest(&self) -> ! {
         loop {
-            std::thread::sleep(std::time::Duration::from_secs(60));
+            lies::wait(60);
         }
     }
 

@@ -5,7 +5,10 @@ use std::{
     ffi::CString,
     fs::File,
     io::{Read, Write, pipe},
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::net::UnixStream,
+    },
     process::{ExitCode, exit},
     time::Duration,
 };
@@ -43,7 +46,7 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
         let strictness = if without { Strictness::Off } else { Strictness::BestEffort };
         panic!("{}", start_again_inside(strictness, FLAG).unwrap_err());
     };
-    let (mut secrets, mut fill) = pipe().unwrap();
+    let (secrets, mut fill) = UnixStream::pair().unwrap();
     fill.write_all(&[1; 256]).unwrap();
     let scene = Scene {
         router: router.parse().unwrap(),
@@ -60,8 +63,7 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let arrival: Arrival = arrival.parse().unwrap();
     let nest = Nest::settle_without(Strictness::BestEffort, arrival, left_out, None).unwrap();
     try_all(&nest, &scene, by_root);
-    // It held what was left open to the end.
-    let _rest = secrets.read(&mut [0]);
+    drop(secrets);
     ExitCode::SUCCESS
 }
 
@@ -118,7 +120,8 @@ fn look(nest: &Nest, by_root: bool) -> Layers {
                 drop(hold);
             }
             File::from(OwnedFd::from(say)).write_all(&jailed.layers().bits().to_le_bytes()).unwrap();
-            let _end = File::from(OwnedFd::from(held)).read(&mut [0]);
+            // Nothing comes; its other end is closed.
+            rustix::event::poll(&mut [rustix::event::PollFd::new(&held, rustix::event::PollFlags::IN)], None).unwrap();
             exit(0)
         }
         Born::Outside(offspring) => offspring,
@@ -184,7 +187,7 @@ fn outlives(nest: &Nest) -> bool {
             let offspring = match clone(nest, Kin::Child).unwrap() {
                 Born::Inside(newborn) => exit(live(newborn, say.into(), |told| {
                     told.write_all(b"!").unwrap();
-                    poll(&mut [], PollTimeout::NONE).unwrap();
+                    rustix::event::poll(&mut [], None).unwrap();
                 })),
                 Born::Outside(offspring) => offspring,
             };

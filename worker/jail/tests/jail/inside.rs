@@ -1,18 +1,15 @@
 //! What a jailed child does in each scenario. Says `survived` where a call should have ended it.
 
 use std::{
-    collections::hash_map::RandomState,
-    fs::File,
-    hash::BuildHasher,
-    hint::black_box,
-    io::{Read, Write},
-    os::fd::OwnedFd,
-    panic::catch_unwind,
-    ptr,
+    collections::hash_map::RandomState, fs::File, hash::BuildHasher, hint::black_box, io::Write, os::fd::OwnedFd,
+    panic::catch_unwind, ptr,
 };
 
 use fazt_jail::Jailed;
-use nix::poll::{PollTimeout, poll};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    time::Timespec,
+};
 
 use crate::router::PATIENCE_MS;
 
@@ -29,12 +26,12 @@ pub(crate) fn act(jailed: &Jailed, scenario: &str, hold: OwnedFd, mut out: File)
         "orphan" => {
             tell(&mut out, "wait for ever");
             // Not on the router: its closed end must not be what ends this.
-            poll(&mut [], PollTimeout::from(PATIENCE_MS)).unwrap();
+            rest(PATIENCE_MS.into());
         }
         "deeper" => deeper(&mut out),
         "pause" => {
             tell(&mut out, "pause me");
-            poll(&mut [], PollTimeout::from(300_u16)).unwrap();
+            rest(300);
             tell(&mut out, "went on");
         }
         "panic" => return if catch_unwind(|| panic!("on purpose")).is_err() { 101 } else { 0 },
@@ -82,7 +79,13 @@ fn deeper(out: &mut File) {
 
 fn wait(hold: OwnedFd, out: &mut File, line: &str) {
     tell(out, line);
-    let _ = File::from(hold).read(&mut [0]);
+    // Nothing comes; its other end is closed.
+    poll(&mut [PollFd::new(&hold, PollFlags::IN)], None).unwrap();
+}
+
+fn rest(milliseconds: i64) {
+    let time = Timespec { tv_sec: milliseconds / 1_000, tv_nsec: milliseconds % 1_000 * 1_000_000 };
+    poll(&mut [], Some(&time)).unwrap();
 }
 
 fn crash() -> ! {
