@@ -74,6 +74,11 @@ impl Wire {
         self.stream.get_ref().shutdown(Shutdown::Write).unwrap();
     }
 
+    /// The same where the other side may have closed it already.
+    pub fn finish(&self) {
+        let _over = self.stream.get_ref().shutdown(Shutdown::Write);
+    }
+
     /// Reads the next answer; none where the connection has ended, or where what comes is none.
     pub fn answer(&mut self) -> Option<Answer> {
         self.next_answer(false)

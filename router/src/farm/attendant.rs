@@ -1,19 +1,22 @@
 //! The zygote's attendant: keeps one alive, passes births on to it, and replaces it now and then.
 //!
-//! Children of one zygote share the addresses of everything that it had mapped. So that nobody can use in one worker for long
-//! what was learnt in another, a zygote is replaced after an hour or a thousand births: the next one is ready before it goes.
+//! Children of one zygote share the addresses of everything that it had mapped. So that what was learnt in one worker is of no
+//! use in those that are born much later, a zygote is replaced after an hour or a thousand births: the next one is ready
+//! before it goes.
 
 use std::time::{Duration, Instant};
 
 use fazt_protocol::spawn::{Role, Spawn};
 use tokio::{
     sync::{mpsc, oneshot},
+    task::JoinHandle,
     time::{sleep, sleep_until},
 };
 
 use super::{
     birth::{BirthError, Newborn, Zygote},
     config::Config,
+    death,
 };
 
 /// The pause before a zygote is started again.
@@ -48,6 +51,8 @@ struct Attendant {
     /// The layers that the first zygote's children had: no later one may have fewer.
     layers: u32,
     present: Option<Present>,
+    /// The next zygote on its way, while the one at hand goes on.
+    coming: Option<JoinHandle<Result<Zygote, BirthError>>>,
 }
 
 impl Births {
@@ -66,13 +71,20 @@ impl Births {
 pub fn attend(config: Config, zygote: Zygote) -> (Births, impl Future<Output = ()>) {
     let (wishes, waiting) = mpsc::channel(WAITING);
     let layers = zygote.jail.layers;
-    (Births(wishes), Attendant { config, layers, present: Some(Present::new(zygote)) }.answer(waiting))
+    (Births(wishes), Attendant { config, layers, present: Some(Present::new(zygote)), coming: None }.answer(waiting))
 }
 
 impl Present {
     fn new(zygote: Zygote) -> Self {
+        let mut present = Self { zygote, until: Instant::now(), births: 0 };
+        present.begin_anew();
+        present
+    }
+
+    /// Its time counts from now.
+    fn begin_anew(&mut self) {
         let now = Instant::now();
-        Self { zygote, until: now.checked_add(AGE_MOST).unwrap_or(now), births: 0 }
+        (self.until, self.births) = (now.checked_add(AGE_MOST).unwrap_or(now), 0);
     }
 }
 
@@ -93,8 +105,12 @@ impl Attendant {
                     self.restart().await;
                     continue;
                 }
+                next = arrived(&mut self.coming) => {
+                    self.replace(next);
+                    continue;
+                }
                 () = reached(until) => {
-                    self.replace().await;
+                    self.send_for_next();
                     continue;
                 }
             };
@@ -103,62 +119,79 @@ impl Attendant {
     }
 
     async fn grant(&mut self, wish: Wish) {
+        // Who gave up waiting wants no child any more.
+        if wish.born.is_closed() {
+            return;
+        }
         let Some(present) = &mut self.present else {
-            // Who gave up waiting does not want to know.
             let _gone = wish.born.send(Err(BirthError::Lost("it is being restarted".to_owned())));
             return self.restart().await;
         };
         let birth = present.zygote.bear(wish.spawn).await;
         present.births = present.births.saturating_add(1);
         let (is_lost, is_spent) = (matches!(birth, Err(BirthError::Lost(_))), present.births >= BIRTHS_MOST);
-        let _gone = wish.born.send(birth);
+        if let Err(Ok(orphan)) = wish.born.send(birth) {
+            // It gave up meanwhile: its child is nobody's, and would stay on the kernel's list for ever.
+            tokio::task::spawn_blocking(move || {
+                death::kill(&orphan.pidfd);
+                death::collect(&orphan.pidfd);
+            });
+        }
         if is_lost {
             self.restart().await;
         } else if is_spent {
-            self.replace().await;
+            self.send_for_next();
         }
     }
 
     /// Starts a zygote where none is left.
     async fn restart(&mut self) {
         self.present = None;
-        match self.start().await {
+        match start(&self.config, self.layers).await {
             Ok(zygote) => {
                 tracing::info!(pid = zygote.pid(), "zygote restarted");
                 self.present = Some(Present::new(zygote));
             }
             Err(error) => {
-                tracing::error!("failed to {error}");
+                tracing::error!("failed to start a zygote: {error}");
                 sleep(RESTART_PAUSE).await;
             }
         }
     }
 
-    /// Starts the next zygote beside the one at hand, which goes when that one is ready; where it is not to be had, stays.
-    async fn replace(&mut self) {
-        match self.start().await {
-            Ok(zygote) => {
-                tracing::info!(pid = zygote.pid(), "zygote replaced: it has had its time");
-                self.present = Some(Present::new(zygote));
-            }
-            Err(error) => {
-                tracing::error!("failed to {error}; the zygote that there is goes on");
-                if let Some(Present { zygote, .. }) = self.present.take() {
-                    self.present = Some(Present::new(zygote));
-                }
-            }
+    /// Starts the next zygote beside the one at hand. On this thread, whose end its parent-death signal follows.
+    fn send_for_next(&mut self) {
+        if let Some(present) = &mut self.present {
+            present.begin_anew();
+        }
+        if self.coming.is_none() {
+            let (config, layers) = (self.config.clone(), self.layers);
+            self.coming = Some(tokio::spawn(async move { start(&config, layers).await }));
         }
     }
 
-    async fn start(&self) -> Result<Zygote, BirthError> {
-        let zygote = Zygote::start(&self.config).await?;
-        if zygote.jail.layers & self.layers == self.layers {
-            return Ok(zygote);
+    /// The next one is ready, and the one at hand goes; where it is not to be had, that one stays.
+    fn replace(&mut self, next: Result<Zygote, BirthError>) {
+        match next {
+            Ok(zygote) => {
+                tracing::info!(pid = zygote.pid(), "zygote replaced: it has had its time");
+                let old = self.present.replace(Present::new(zygote));
+                // It is killed and waited for.
+                tokio::task::spawn_blocking(move || drop(old));
+            }
+            Err(error) => tracing::error!("failed to replace the zygote, which goes on: {error}"),
         }
-        let missing: Vec<_> = zygote.jail.missing.iter().map(|(layer, why)| format!("{layer}: {why}")).collect();
-        let missing = missing.join(", ");
-        Err(BirthError::Refused(format!("make a jail as complete as at the start of the farm: {missing}")))
     }
+}
+
+async fn start(config: &Config, layers: u32) -> Result<Zygote, BirthError> {
+    let zygote = Zygote::start(config).await?;
+    if zygote.jail.layers & layers == layers {
+        return Ok(zygote);
+    }
+    let missing: Vec<_> = zygote.jail.missing.iter().map(|(layer, why)| format!("{layer}: {why}")).collect();
+    let missing = missing.join(", ");
+    Err(BirthError::Refused(format!("its jail is less complete than at the start of the farm: {missing}")))
 }
 
 fn lost() -> BirthError {
@@ -170,6 +203,14 @@ async fn silence(present: &mut Option<Present>) -> String {
         Some(present) => present.zygote.silence().await,
         None => std::future::pending().await,
     }
+}
+
+/// The next zygote, once it is ready or is not to be had.
+async fn arrived(coming: &mut Option<JoinHandle<Result<Zygote, BirthError>>>) -> Result<Zygote, BirthError> {
+    let Some(started) = coming else { return std::future::pending().await };
+    let next = started.await.unwrap_or_else(|panic| Err(BirthError::Lost(panic.to_string())));
+    *coming = None;
+    next
 }
 
 async fn reached(until: Option<Instant>) {

@@ -172,7 +172,8 @@ fn inspected(greeted: Result<Greeted, BirthError>, child: &Child, config: &Confi
     let greeted = greeted?;
     let (_, _, jail) = &greeted;
     let claimed = if config.sandbox == Sandbox::Strict { inspect::claim(jail.layers) } else { Ok(()) };
-    let seen = claimed.and_then(|()| inspect::zygote(child.id(), jail.layers));
+    let able = claimed.and_then(|()| inspect::power(jail.layers));
+    let seen = able.and_then(|()| inspect::zygote(child.id(), jail.layers));
     seen.map_err(|shortfall| BirthError::Refused(format!("failed to look at the zygote and {shortfall}")))?;
     Ok(greeted)
 }

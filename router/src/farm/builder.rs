@@ -14,7 +14,10 @@ use fazt_protocol::{
 };
 use tokio::{task::JoinSet, time::timeout};
 
-use super::{Farm, inspect, keeper::say_last_words};
+use super::{
+    Farm, inspect,
+    keeper::{READY_TIMEOUT, say_last_words},
+};
 use crate::{
     fault::{Code, Fault},
     store::{AskError, Store},
@@ -87,10 +90,14 @@ async fn unpack(farm: &Farm, store: &Store, upload: u64, archive: Vec<u8>) -> Re
 
 /// No archive goes to a builder that is not where it says it is.
 async fn greet(reader: &mut Reader<FromBuilder>, pid: i32, layers: u32) -> Result<Phase, Fault> {
-    let said = reader.receive().await.map_err(|error| crashed(&error))?;
+    let said = timeout(READY_TIMEOUT, reader.receive()).await.map_err(|_late| crashed(&"it is not ready in time"))?;
+    let said = said.map_err(|error| crashed(&error))?;
     let phase = Phase::Born.hear(&said).map_err(|breach| crashed(&breach))?;
     let FromBuilder::Ready(ready) = said else { return Err(crashed(&"it began before it was ready")) };
     version::check(ready.protocol).map_err(|mismatch| crashed(&mismatch))?;
+    if ready.layers & layers != layers {
+        return Err(crashed(&"it lacks a layer of its jail"));
+    }
     inspect::child(pid, layers).map_err(|shortfall| crashed(&shortfall))?;
     Ok(phase)
 }

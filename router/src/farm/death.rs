@@ -90,9 +90,14 @@ impl Death {
     }
 }
 
-/// Sends SIGKILL. Fails only for a process that is gone already.
+/// Sends SIGKILL. Fails only for a process that is gone already, or where we lost the right to it, which is looked at when a
+/// zygote starts.
 pub fn kill(pidfd: &OwnedFd) {
-    let _gone = pidfd_send_signal(pidfd, Signal::KILL);
+    if let Err(error) = pidfd_send_signal(pidfd, Signal::KILL)
+        && error != rustix::io::Errno::SRCH
+    {
+        tracing::error!("failed to kill a worker: {error}");
+    }
 }
 
 /// Waits until a process is gone, and takes it off the kernel's list.

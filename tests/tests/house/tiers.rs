@@ -22,6 +22,8 @@ enum By {
     Ordinary,
     /// Root, with all ids of the machine.
     Root,
+    /// Root, without the right to end processes of others.
+    Powerless,
 }
 
 /// Programs of which the router is a script that goes there first.
@@ -30,8 +32,9 @@ fn hardened(by: By) -> TempDir {
         programs::copied(&[("router", "fazt-router"), ("fazt-store", "fazt-store"), ("fazt-worker", "fazt-worker")]);
     let map = |own: u32| match by {
         By::Ordinary => format!("0 {own} 1"),
-        By::Root => "0 0 4294967295".to_owned(),
+        By::Root | By::Powerless => "0 0 4294967295".to_owned(),
     };
+    let with = if matches!(by, By::Powerless) { "setpriv --bounding-set -kill " } else { "" };
     let (users, groups) = (map(geteuid().as_raw()), map(getegid().as_raw()));
     let deny = if geteuid().is_root() { "" } else { "echo deny >/proc/$$/setgroups;" };
     // The maps are written from outside, as they must be for more than one id; the shell that they were written for gets its
@@ -44,7 +47,7 @@ fn hardened(by: By) -> TempDir {
 ) &
 exec unshare --user sh -c '
   until grep -q . /proc/self/uid_map; do sleep 0.01; done
-  exec sh -c "echo 0 >/proc/sys/user/max_user_namespaces && exec {here}/router \"\$@\"" - "$@"
+  exec sh -c "echo 0 >/proc/sys/user/max_user_namespaces && exec {with}{here}/router \"\$@\"" - "$@"
 ' - "$@"
 "#,
         here = programs.path().display()
@@ -98,6 +101,9 @@ fn router_store_and_zygote_give_up_what_they_do_not_need() {
         assert_eq!(of(process, "NoNewPrivs"), "1", "{process:?}");
     }
     assert_eq!(of(&store, "Seccomp"), "2");
+    // What root's store needs to write in a folder of somebody else's: chown, dac_override, fowner.
+    let kept = if geteuid().is_root() { "000000000000000b" } else { "0000000000000000" };
+    assert_eq!((of(&store, "CapEff").as_str(), of(&store, "CapPrm").as_str()), (kept, kept));
     assert_eq!(of(&zygote, "Threads"), "1");
     assert_eq!(of(&zygote, "CapBnd"), "0000000000000000");
 }
@@ -139,4 +145,17 @@ fn without_user_namespaces_roots_farm_is_strict_all_the_same() {
         assert!(uid >= 1_900_000_000, "{uid}");
         assert_eq!(worker.status("CapEff").as_deref(), Some("0000000000000000"));
     }
+}
+
+/// Without a user namespace it takes capabilities to end a worker, which root may have been left without.
+#[test]
+fn a_farm_that_could_not_end_its_workers_does_not_start() {
+    if !geteuid().is_root() {
+        eprintln!("not tried: only root can give workers ids of their own");
+        return;
+    }
+    let programs = hardened(By::Powerless);
+    let refusal = Setup::new(2).programs(programs.path()).refused();
+    assert_eq!(refusal.code, Some(2), "{}", refusal.said);
+    assert!(refusal.said.contains("CAP_KILL"), "{}", refusal.said);
 }

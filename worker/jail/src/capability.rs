@@ -10,7 +10,7 @@ use nix::errno::Errno;
 use rustix::{
     io,
     thread::{
-        CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set,
+        CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, remove_capability_from_bounding_set,
         set_capabilities,
     },
 };
@@ -35,6 +35,20 @@ pub(crate) fn give_up() -> Result<(), JailError> {
     clear_ambient_capability_set().map_err(refused)?;
     let none = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).map_err(refused)
+}
+
+/// What a process that owns files keeps of them: those by which root writes in a folder that is somebody else's. It never runs a
+/// program, so the bounding set goes as well.
+pub(crate) fn keep_for_files() -> Result<(), JailError> {
+    let wanted = CapabilitySet::CHOWN | CapabilitySet::DAC_OVERRIDE | CapabilitySet::FOWNER;
+    let held = capabilities(None).map_err(refused)?;
+    if held.effective.contains(CapabilitySet::SETPCAP) {
+        close_the_way_back()?;
+    }
+    clear_ambient_capability_set().map_err(refused)?;
+    let (effective, permitted) = (held.effective & wanted, held.permitted & wanted);
+    set_capabilities(None, CapabilitySets { effective, permitted, inheritable: CapabilitySet::empty() })
+        .map_err(refused)
 }
 
 fn refused(errno: io::Errno) -> JailError {

@@ -9,6 +9,7 @@ use std::{fs, path::Path};
 use nix::sys::prctl::{set_dumpable, set_no_new_privs};
 
 use crate::{
+    capability,
     error::JailError,
     landlock,
     layers::Layer,
@@ -49,6 +50,12 @@ pub fn confine_store(data_dir: &Path, strictness: Strictness) -> Result<Confined
     let _ = fs::write("/proc/self/oom_score_adj", "-500");
     // Other processes of the same user must not read tenants' data out of its memory.
     ledger.step(Layer::NotDumpable, || set_dumpable(false).map_err(JailError::NotDumpable))?;
+    // Root's, but for what writing its files may take. Not a layer by name: an ordinary user has none to give up.
+    if let Err(error) = capability::keep_for_files()
+        && strictness == Strictness::Strict
+    {
+        return Err(error);
+    }
     // Landlock asks for it; and nothing that this process might start could be more than itself.
     ledger.step(Layer::NoNewPrivileges, || set_no_new_privs().map_err(JailError::NoNewPrivileges))?;
     let devices = DEVICES.map(Path::new);

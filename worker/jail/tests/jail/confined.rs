@@ -44,6 +44,9 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
 const CALLS: &[(&str, c_long, [c_long; 4])] = &[
     ("call socket", libc::SYS_socket, [1, 1, 0, 0]),
     ("call fork", libc::SYS_clone, [17, 0, 0, 0]),
+    ("call tgkill", libc::SYS_tgkill, [1, 1, 6, 0]),
+    ("call fcntl", libc::SYS_fcntl, [0, 8, 1, 0]),
+    ("call fchmod", libc::SYS_fchmod, [0, 0o4755, 0, 0]),
     ("call kill", libc::SYS_kill, [0, 0, 0, 0]),
     ("call ptrace", libc::SYS_ptrace, [0, 0, 0, 0]),
     ("call prctl", libc::SYS_prctl, [4, 1, 0, 0]),
