@@ -119,7 +119,7 @@ impl Keeper {
                 Err(Death::Breach)
             }
             FromWorker::Ready(ready) if version::check(ready.protocol).is_ok() => {
-                Ok::<(), inspect::Shortfall>(()).map_err(|shortfall| {
+                inspect::child(self.life.pid, self.ground.jail.layers).map_err(|shortfall| {
                     tracing::error!(worker = self.life.pid, "failed to {shortfall}");
                     Death::Breach
                 })
