@@ -5,7 +5,11 @@ use std::process::{Command, ExitCode};
 
 use serde::Deserialize;
 
-use crate::{config::Config, farm::config::Sandbox, store::supervisor::Supervisor};
+use crate::{
+    config::Config,
+    farm::{birth::Zygote, config::Sandbox},
+    store::supervisor::Supervisor,
+};
 
 /// One layer, as `fazt-worker --check-jail` reports it.
 #[derive(Debug, Deserialize)]
@@ -21,7 +25,7 @@ struct Layer {
 /// Checks everything that a start needs, prints it, and says whether it holds.
 pub async fn check(config: Config) -> ExitCode {
     println!("configuration: {} workers, data in {}", config.farm.workers, config.data_dir.display());
-    let sandbox_holds = check_sandbox(&config);
+    let sandbox_holds = check_sandbox(&config) && check_zygote(&config).await;
     let store_holds = check_store(&config).await;
     if sandbox_holds && store_holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -51,6 +55,20 @@ fn check_sandbox(config: &Config) -> bool {
     }
     print!("{}", String::from_utf8_lossy(&probed.stderr));
     probed.status.success() || !strict
+}
+
+/// Starts a zygote as the farm would, which looks at it from outside.
+async fn check_zygote(config: &Config) -> bool {
+    match Zygote::start(&config.farm).await {
+        Ok(zygote) => {
+            println!("  tier: {}", zygote.jail.tier);
+            true
+        }
+        Err(error) => {
+            println!("  ✗ {error}");
+            false
+        }
+    }
 }
 
 /// Layers, and how they are got.

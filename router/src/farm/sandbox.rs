@@ -11,8 +11,8 @@ use super::config::Sandbox;
 pub struct Report {
     /// How strict it is to be.
     pub sandbox: &'static str,
-    /// What kind of jail this machine and this user allow: `full`; `one-id`, where an ordinary user started the farm and
-    /// workers share his id; `no-user-namespace`, where root started it and the machine allows none; `incomplete`.
+    /// What kind of jail this machine and this user allow: `full`; `one-id`, where an ordinary user started the farm, or root
+    /// of a container without a range of ids, and workers share the one that there is; `no-user-namespace`, where root started it and the machine allows none; `incomplete`.
     pub sandbox_tier: String,
     /// The layers that are missing, and why.
     pub sandbox_missing: Vec<String>,

@@ -128,8 +128,8 @@ impl Layers {
         Layer::ALL.into_iter().filter(|layer| by_root || !layer.is_for_root_alone()).fold(Self::NONE, Self::with)
     }
 
-    /// What kind of jail these layers make, in a word for operators: `full`; `one-id`, where an ordinary user started it and
-    /// workers share his id; `no-user-namespace`, where root started it and the machine allows none; `incomplete`.
+    /// What kind of jail these layers make, in a word for operators: `full`; `one-id`, where an ordinary user started it, or
+    /// root of a container without a range of ids, and workers share the one that there is; `no-user-namespace`, where root started it and the machine allows none; `incomplete`.
     #[must_use]
     pub fn tier(self) -> &'static str {
         let lacks = |layers: &[Layer]| {
