@@ -3,6 +3,7 @@
 mod basics;
 mod console;
 mod isolation;
+mod limits;
 mod outcomes;
 mod require;
 mod storage;

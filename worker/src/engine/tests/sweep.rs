@@ -3,7 +3,7 @@
 
 use super::*;
 
-const SCRIPTS: &[&str] = &[
+pub(super) const SCRIPTS: &[&str] = &[
     "respond({ hello: request.query.b || 'world' })",
     "module.exports = async (r) => { await null; return respond(201, [r.path], { a: ['b', 'c'] }) }",
     "const m = new Map(); for (let i = 0; i < 40; i++) m.set('k' + i, { i }); console.log(m, 'x'.repeat(600)); [...m.values()].map(v => v.i)",
