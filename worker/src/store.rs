@@ -123,7 +123,7 @@ impl Store {
         self.send(question, within, until).map_err(|error| self.give_up_sending(&error))?;
         // From here on the store may have done it.
         let unsure = question.op.is_write();
-        self.hear(until).map_err(|error| match self.give_up(&error) {
+        self.hear(until, unsure).map_err(|error| match self.give_up(&error) {
             Unanswered::Refused(refusal) => Unanswered::Refused(Refusal { unknown: unsure, ..refusal }),
             Unanswered::Lost { .. } if question.is_repeatable() => Unanswered::Lost { unsure },
             Unanswered::Lost { .. } => refused(Code::Unavailable, "the store went away before it answered", unsure),
@@ -153,9 +153,9 @@ impl Store {
         Ok(())
     }
 
-    fn hear(&mut self, until: Instant) -> Result<Result<Answered, Unanswered>, PipeError> {
+    fn hear(&mut self, until: Instant, unsure: bool) -> Result<Result<Answered, Unanswered>, PipeError> {
         let Some(channel) = &mut self.channel else { return Err(PipeError::Closed("op, from store")) };
-        let confused = || Ok(Err(refused(Code::Unavailable, "the store answered another question", true)));
+        let confused = || Ok(Err(refused(Code::Unavailable, "the store answered another question", unsure)));
         let FromStore::Answer(answer) = channel.receive(Some(until))? else { return confused() };
         if answer.number != self.number {
             return confused();

@@ -23,7 +23,9 @@
       }
       const absent = given.ifAbsent === true;
       if (absent && version >= 0) throw check.invalid(op, 'ifAbsent and ifVersion exclude each other');
-      const once = given.once === undefined ? check.once(op, last) : check.token(op, given.once);
+      const own = check.token(op, given.once);
+      const further = check.once(op, last);
+      const once = own === undefined ? further : own;
       return kvSet(key, json, ttl, absent, version, once);
     },
 

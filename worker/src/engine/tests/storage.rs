@@ -93,6 +93,7 @@ const WRONG: &[(&str, &str)] = &[
     ("kv.set('k', 1, { once: 1 })", "once must be a string"),
     ("kv.set('k', 1, 5, { once: '' })", "once must not be empty"),
     ("kv.set('k', 1, { ttlMs: 5 }, { twice: 't' })", "\"twice\""),
+    ("kv.set('k', 1, { once: 't' }, { twice: 't' })", "\"twice\""),
     ("kv.delete('k', 't')", "options must be an object"),
     ("kv.incr('k', { by: 1 })", "\"by\""),
     ("kv.incr('k', 1, { once: null })", "once must be a string"),
