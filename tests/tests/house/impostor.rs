@@ -317,13 +317,14 @@ fn the_store_believes_no_worker() {
         ("N-35 reads without an ear", "op-flood", "closed"),
         ("N-35 writes without an ear", "op-write-flood", "closed"),
     ] {
-        let told = lie(&farm, name);
+        // A machine under load may not let it come to the end of its question.
+        let tries = || (0..3).map(|_| (lie(&farm, "exit"), lie(&farm, name)).1);
+        let told = tries().find(|told| told.code() != "timeout").unwrap_or_else(|| lie(&farm, name));
         // A store that closes a channel may leave its worker writing, until its own clock.
         let in_time = said == "closed" && told.code() == "timeout";
         if !(in_time || told.status == 200 && told.text() == said) {
             wrong.push(format!("{row}: {} {}", told.status, told.text()));
         }
-        lie(&farm, "exit");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     watch.close();
