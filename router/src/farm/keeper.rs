@@ -15,7 +15,10 @@ use fazt_protocol::{
     pipe::asynchronous::Pipe,
     version,
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, timeout},
+};
 
 use super::{
     Ground,
@@ -24,6 +27,7 @@ use super::{
     counts::count,
     death::{Death, Life},
     door::{Door, DoorPlate, Errand, Order},
+    idleness::{Idleness, LOOK_EVERY},
     inspect,
 };
 use crate::store::Store;
@@ -130,6 +134,8 @@ impl Keeper {
 
     async fn keep(&mut self) -> Death {
         let mut changes = self.store.changes();
+        let (mut idleness, mut look) = (Idleness::default(), interval(LOOK_EVERY));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -141,10 +147,15 @@ impl Keeper {
                         if let Some(death) = self.serve(*errand).await {
                             return death;
                         }
+                        idleness.begin_anew();
                     }
                     Some(Order::Retire) | None => return Death::Retired,
                 },
                 _ = changes.changed() => self.rebind(None).await,
+                _ = look.tick() => if let Some(what) = idleness.look(self.life.pid) {
+                    tracing::warn!(worker = self.life.pid, "worker {what} while it has no request");
+                    return Death::Breach;
+                },
             }
         }
     }

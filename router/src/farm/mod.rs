@@ -15,6 +15,7 @@ pub mod door;
 pub mod exchange;
 pub mod ground;
 pub mod hearing;
+pub mod idleness;
 pub mod inspect;
 pub mod job;
 pub mod keeper;

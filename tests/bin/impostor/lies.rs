@@ -37,6 +37,21 @@ pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
         "flood" => flood(liar),
         "descriptors" => descriptors(liar, call),
         "gifts" | "op-gifts" => gifts(name, liar, call),
+        "burn" => {
+            liar.answer(call.number, query);
+            loop {
+                std::hint::spin_loop();
+            }
+        }
+        "grow" => {
+            liar.answer(call.number, query);
+            let mut all = Vec::new();
+            while all.len() < 100 {
+                all.push(vec![1_u8; 4 << 20]);
+                wait_ms(50);
+            }
+            liar.rest();
+        }
         "half-close" => {
             let _closed = rustix::net::shutdown(liar.router.socket(), rustix::net::Shutdown::Write);
             liar.rest();
@@ -52,6 +67,10 @@ pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
 /// A jailed process has one call to wait with.
 pub(crate) fn wait(seconds: i64) {
     let _over = rustix::event::poll(&mut [], Some(&Timespec { tv_sec: seconds, tv_nsec: 0 }));
+}
+
+fn wait_ms(milliseconds: i64) {
+    let _over = rustix::event::poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: milliseconds * 1_000_000 }));
 }
 
 /// Bytes that are no frame, or no whole one.

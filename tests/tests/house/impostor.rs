@@ -20,10 +20,14 @@ const LIMIT_MS: u64 = 600;
 
 /// A farm whose every worker is an impostor.
 pub(crate) fn farm(sandbox: &str) -> (Farm, TempDir) {
+    farm_of(sandbox, 4)
+}
+
+pub(crate) fn farm_of(sandbox: &str, workers: usize) -> (Farm, TempDir) {
     let programs =
         programs::copied(&[("fazt-router", "fazt-router"), ("fazt-store", "fazt-store"), ("fazt-worker", "impostor")]);
     let limit = format!("{LIMIT_MS}ms");
-    let setup = Setup::new(4).programs(programs.path()).flag("--timeout", &limit).flag("--sandbox", sandbox);
+    let setup = Setup::new(workers).programs(programs.path()).flag("--timeout", &limit).flag("--sandbox", sandbox);
     let farm = setup.start();
     for name in ["echo", "evil", "stillborn", "unready", "twice"] {
         farm.script(name, "");
