@@ -1,6 +1,9 @@
 //! A farm looks at its workers from outside: one that reports a jail which it is not in never gets an app.
 
-use std::{fs, process::Stdio};
+use std::{
+    fs,
+    process::{Child, Stdio},
+};
 
 use fazt_tests::{
     log::Log,
@@ -18,6 +21,16 @@ fn pretending(lie: &str, by_root: bool) -> (Setup, TempDir) {
     fs::write(programs.path().join("lie"), lie).unwrap();
     let setup = Setup::new(1).programs(programs.path());
     (if by_root { setup } else { setup.as_nobody() }, programs)
+}
+
+/// Ends with the test, however that ends.
+struct Router(Child);
+
+impl Drop for Router {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _ended = self.0.wait();
+    }
 }
 
 /// Whom the farm can be started by here.
@@ -47,14 +60,13 @@ fn a_worker_that_lacks_a_layer_never_gets_an_app() {
         // Only root has ids to give, so only a child of root's lacks its own.
         for (row, lie, seen) in rows.iter().filter(|(_, lie, _)| *by_root || *lie != "ids") {
             let (setup, _programs) = pretending(lie, *by_root);
-            let mut router = setup.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-            let log = Log::follow(router.stderr.take().unwrap());
+            let mut router = Router(setup.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
+            let log = Log::follow(router.0.stderr.take().unwrap());
             let is_said = |what: &str| {
                 log.events(0).iter().any(|event| event["message"].as_str().is_some_and(|said| said.contains(what)))
             };
             eventually(promised(seconds(10)), &format!("{row} is seen"), || is_said("failed to find it jailed"));
-            router.kill().unwrap();
-            router.wait().unwrap();
+            drop(router);
             eventually(seconds(3), "nothing that was started lives on", || log.is_ended());
             assert!(is_said(seen), "{row}: {}", log.text());
             assert!(!log.events(0).iter().any(|event| event["listen"].is_string()), "{row}: it serves\n{}", log.text());
