@@ -22,7 +22,8 @@ const PROBLEM: &str = "#problem";
 const EMPTY: &str = "#empty";
 
 fn farm() -> Farm {
-    let farm = Setup::new(2).flag("--timeout", "5s").start();
+    // The page is tried here, not the limits: a flush may take its time.
+    let farm = Setup::new(2).flag("--timeout", "5s").flag("--storage-timeout", "4s").start();
     deploy(&farm);
     farm
 }
