@@ -34,7 +34,14 @@ pub(super) struct Driver {
 }
 
 impl Driver {
+    /// It takes a port that is free for one family of addresses, and ends where the other family's is not: then another one is
+    /// tried.
     pub(super) fn start() -> Self {
+        let started = (0..10).find_map(|_try| Self::try_start());
+        started.expect("chromedriver finds a port")
+    }
+
+    fn try_start() -> Option<Self> {
         let browser = find("a browser", "FAZT_BROWSER", &BROWSERS);
         let program = find("chromedriver", "FAZT_CHROMEDRIVER", &DRIVERS);
         let home = tempfile::tempdir().unwrap();
@@ -47,13 +54,17 @@ impl Driver {
         let mut driver = Self { child, home, browser, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
         let log = Log::follow(driver.child.stdout.take().unwrap());
         let port = eventually(seconds(20), "chromedriver listens", || {
-            assert!(driver.child.try_wait().unwrap().is_none(), "chromedriver ended: {}", log.text());
+            let has_ended = driver.child.try_wait().unwrap().is_some() && log.is_ended();
             let text = log.text();
+            if has_ended && text.contains("port not available") {
+                return Some(None);
+            }
+            assert!(!has_ended, "chromedriver ended: {text}");
             let (_, rest) = text.split_once("started successfully on port ")?;
-            rest.split('.').next()?.parse().ok()
+            rest.split('.').next()?.parse().ok().map(Some)
         });
-        driver.address.set_port(port);
-        driver
+        driver.address.set_port(port?);
+        Some(driver)
     }
 
     /// The browser's own folder.
