@@ -2,11 +2,15 @@
 //!
 //! Two things: a line that ends in a bare LF, and a head with both `Content-Length` and `Transfer-Encoding`. On either, two
 //! readers of the same bytes can disagree where a request ends. It parses nothing else, and it never lets pass what the
-//! parser would refuse: a breach puts a NUL into the head, which the parser answers with 400.
+//! parser would refuse: a breach puts a NUL into the head, which the parser answers with 400. It parses a head that came in
+//! pieces only when it has seen its end, so whoever reads on gives a broken one an end ([`END`]).
 
 /// How much of a line is kept: the names and values that matter are shorter. A length that is not is refused, since what is cut
 /// off is another number.
 const LINE_BYTES: usize = 48;
+
+/// What the parser takes for the end of a head.
+pub(super) const END: &[u8] = b"\n\n";
 
 /// Where in the stream of requests the bytes stand.
 #[derive(Debug)]
@@ -82,6 +86,11 @@ impl Heads {
         self.place == Place::Head && (self.head.lines || self.length > 0)
     }
 
+    /// Whether a head was spoiled: nothing that comes after it is looked at.
+    pub(super) fn is_broken(&self) -> bool {
+        self.place == Place::Broken
+    }
+
     /// Whether more is to come, or came, than was answered.
     pub(super) fn is_open(&self, answered: u32) -> bool {
         self.place != Place::Head || self.is_partial() || self.whole > answered
@@ -134,9 +143,11 @@ impl Heads {
             return true;
         }
         let head = std::mem::take(&mut self.head);
+        if head.chunked && head.length.is_some() {
+            return false;
+        }
         self.whole = self.whole.saturating_add(1);
         self.place = match head {
-            Head { chunked: true, length: Some(_), .. } => return false,
             Head { chunked: true, .. } => Place::Chunks,
             Head { length: Some(length), .. } if length > 0 => Place::Body(length),
             _ => Place::Head,

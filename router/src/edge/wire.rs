@@ -22,7 +22,11 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::{heads::Heads, refusal, session::Session};
+use super::{
+    heads::{self, Heads},
+    refusal,
+    session::Session,
+};
 
 const HEAD: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(15);
@@ -56,6 +60,8 @@ pub(super) struct Wire<S> {
     settled: u32,
     /// What is said in place of the library's own words.
     instead: Bytes,
+    /// What the library is still to read after a head that was spoiled.
+    end: &'static [u8],
     ending: Ending,
 }
 
@@ -82,17 +88,29 @@ impl<S> Wire<S> {
             untold: None,
             settled: 0,
             instead: Bytes::new(),
+            end: &[],
             ending: Ending::Open,
         }
     }
 
     fn took(&mut self, bytes: &mut [u8]) {
         self.moved = Instant::now();
+        let was_broken = self.heads.is_broken();
         self.heads.watch(bytes);
+        if self.heads.is_broken() && !was_broken {
+            self.end = heads::END;
+        }
         self.head_since = if self.heads.is_partial() { self.head_since.or(Some(self.moved)) } else { None };
         if self.heads.is_last() {
             self.session.end_after_this();
         }
+    }
+
+    /// Gives the library as much as there is room for of the end of a head that was spoiled.
+    fn give_end(&mut self, to: &mut ReadBuf<'_>) {
+        let (now, later) = self.end.split_at(self.end.len().min(to.remaining()));
+        to.put_slice(now);
+        self.end = later;
     }
 
     /// Whether an answer is due, or on its way: to a request in hand that came whole, or to one that is still to be read.
@@ -168,6 +186,10 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.end.is_empty() {
+            self.give_end(to);
+            return Poll::Ready(Ok(()));
+        }
         let before = to.filled().len();
         let Poll::Ready(read) = Pin::new(&mut self.socket).poll_read(cx, to) else { return self.wait(cx) };
         read?;
@@ -181,6 +203,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
             return Poll::Ready(Ok(()));
         }
         self.took(came);
+        self.give_end(to);
         Poll::Ready(Ok(()))
     }
 }

@@ -1,10 +1,15 @@
 //! Where a request ends: bytes in which two readers could see two different requests get one refusal, and the connection ends.
 //! What is hidden in them never reaches an app.
 
-use fazt_tests::farm::Farm;
+use fazt_tests::{
+    farm::Farm,
+    oracle::Watch,
+    wait::{millis, promised, seconds},
+    wire::Wire,
+};
 use serde_json::json;
 
-use super::{Row, check, farm};
+use super::{Row, check, conclude, farm, tell};
 
 /// A whole request, hidden in another one.
 const HIDDEN: &str = "GET /api/smug HTTP/1.1\r\nHost: echo.localhost\r\nConnection: close\r\n\r\n";
@@ -185,4 +190,37 @@ fn targets_and_methods_are_those_of_a_server_of_apps() {
     check(&farm, &rows);
     let echo = farm.app("echo").get("/api/?ran").json();
     assert!(!echo.to_string().contains("smug"), "{echo}");
+}
+
+/// The parser looks at a head that comes in pieces only when it has seen its end, which a spoiled one would never have.
+#[test]
+fn a_head_that_must_not_pass_is_refused_at_once_in_whatever_pieces_it_comes() {
+    let farm = farm();
+    let both = format!("0\r\n\r\n{HIDDEN}");
+    let long = format!("Content-Length: {:0>60}\r\n", 2);
+    let rows = [
+        post("a length and chunks", "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "", "400"),
+        post("chunks that are none, then a length", "Transfer-Encoding: x\r\nContent-Length: 4\r\n", &both, "400"),
+        post("a length of too many digits", &long, "ab", "400"),
+        post("a bare line feed within", "A: b\nC: d\r\n", "", "400"),
+        ("a bare line feed at the end", "GET /api/ HTTP/1.1\r\nHost: echo.localhost\r\n\n".to_owned(), "400"),
+    ];
+    let watch = Watch::over(&farm);
+    let mut wrong = Vec::new();
+    for (what, bytes, wanted) in &rows {
+        for cut in (1..bytes.len()).filter(|cut| cut % 5 == 0 || bytes.len() - cut < 5) {
+            let (first, second) = bytes.split_at(cut);
+            let mut wire = Wire::open(farm.address);
+            wire.send(first);
+            // Read by itself, as a rule; where it is not, this cut tries what another one does.
+            std::thread::sleep(millis(1));
+            wire.send(second);
+            let heard = wire.hear();
+            if heard.statuses() != *wanted || heard.took > promised(seconds(3)) {
+                wrong.push(format!("- {what}, cut at {cut}: {}", tell(&heard)));
+            }
+        }
+    }
+    conclude(watch, wrong);
+    nothing_was_smuggled(&farm);
 }
