@@ -104,7 +104,7 @@ impl<'a> Group<'a> {
                 Ok(_) => return work,
                 Err(error) => error,
             };
-            if !is_locked(&error) {
+            if !is_worth_waiting(&error) {
                 tracing::error!("failed to begin a transaction: {error}");
                 work.into_iter().for_each(|(_, write)| refuse(self.store, write, of_sql(&error)));
                 return Vec::new();
@@ -284,6 +284,30 @@ fn tries(write: &Write) -> u8 {
     }
 }
 
+/// Whether a transaction that did not begin may begin the next time: somebody else has the lock, or what SQLite had to read of
+/// the file anew after somebody else's lock took longer than one step of waiting.
+fn is_worth_waiting(error: &rusqlite::Error) -> bool {
+    is_locked(error) || error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted)
+}
+
 fn is_locked(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn a_lock_and_a_step_that_ran_out_are_waited_for_and_nothing_else_is() {
+        let error = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED, ffi::SQLITE_BUSY_SNAPSHOT, ffi::SQLITE_INTERRUPT] {
+            assert!(is_worth_waiting(&error(code)), "{code}");
+        }
+        for code in [ffi::SQLITE_IOERR, ffi::SQLITE_CORRUPT, ffi::SQLITE_FULL, ffi::SQLITE_READONLY] {
+            assert!(!is_worth_waiting(&error(code)), "{code}");
+        }
+    }
 }
