@@ -1,4 +1,4 @@
-//! The neighbour: an app `victim` that is asked without a pause, one read and one write in turn, by keep-alive connection.
+//! The neighbour: an app `victim` that is asked again and again, one read and one write in turn, by keep-alive connection.
 //! Each answer must be a 200 with its own body, and each acknowledged write must be there afterwards, once.
 
 use std::{
@@ -39,6 +39,10 @@ module.exports = (request) => {
 
 /// What a request of the neighbour takes at most, but for one in a hundred: every other one waits for a disk.
 const USUAL: Duration = millis(100);
+
+/// Between two requests: it is to be there all the time, and neither to be the load itself nor to use up, in the few seconds of
+/// a test, what one connection may bring.
+const REST: Duration = Duration::from_millis(4);
 
 /// One request that did not go as it must.
 pub type Failure = String;
@@ -98,6 +102,7 @@ impl Canary {
                 }
                 ask_once(&app, number, &book);
                 asked.fetch_add(1, SeqCst);
+                thread::sleep(REST);
             }
         }));
         canary
