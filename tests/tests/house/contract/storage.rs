@@ -33,7 +33,7 @@ fn kv() {
             Json(r#"[["p:1","p:2","p:3"],["p:2"],{"p:1":"p:1"}]"#),
         ),
         (
-            "const { kv } = fazt.storage; kv.set('t', 1, 30); new Promise((done) => { const had = kv.get('t'); setTimeout(() => done([had, kv.get('t') === undefined, kv.list('t').length]), 60) })",
+            "const { kv } = fazt.storage; kv.set('t', 1, 300); new Promise((done) => { const had = kv.get('t'); setTimeout(() => done([had, kv.get('t') === undefined, kv.list('t').length]), 400) })",
             Json("[1,true,0]"),
         ),
         (
