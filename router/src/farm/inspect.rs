@@ -2,8 +2,8 @@
 //! counts. A child that lacks a layer which it must have never gets an app or an archive.
 //!
 //! What is looked at is what the kernel shows of others: /proc/PID/status, read once, and the namespaces beside our own:
-//! seven calls of the kernel, under 0.1 ms a birth. The remaining layers (landlock, closed descriptors, bounds) only the child
-//! can report.
+//! seven calls of the kernel, 0.07 to 0.27 ms on a busy machine, while the child waits for nobody. The remaining layers
+//! (landlock, closed descriptors, bounds) only the child can report.
 
 use std::{fs, path::PathBuf, sync::LazyLock};
 
