@@ -22,6 +22,9 @@ const TOKENS: i64 = 200;
 /// What the quota counts for a token beside what it holds: about what a row costs.
 const ROW_BYTES: u64 = 64;
 
+/// How far the tokens of deletes may take an app beyond its quota.
+const OVERDRAFT_BYTES: u64 = 1024 * 1024;
+
 const FIND: &str = "SELECT at, op, target, answer FROM once WHERE app = ?1 AND token = ?2";
 const KEEP: &str = "INSERT OR REPLACE INTO once (app, token, at, op, target, answer) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
@@ -141,9 +144,9 @@ fn find(hand: &Hand<'_>, app: u64, token: &str) -> Result<Option<Kept>, OpError>
 
 fn keep(hand: &mut Hand<'_>, (app, token): (u64, &str), new: &Kept, old_bytes: u64) -> Result<(), OpError> {
     let mut account = hand.account(app)?;
-    // A full app can still delete: what that takes for a day is swept with the token.
-    let limit = if new.op.ends_with(".delete") { u64::MAX } else { hand.limits.app_bytes };
-    account.charge(old_bytes, new.cost(token), limit)?;
+    // A full app can still delete, and a little more is all that its tokens take for that.
+    let overdraft = if new.op.ends_with(".delete") { OVERDRAFT_BYTES } else { 0 };
+    account.charge(old_bytes, new.cost(token), hand.limits.app_bytes.saturating_add(overdraft))?;
     let row = params![app, token.as_bytes(), new.at, new.op, new.target, new.answer];
     hand.sql().prepare_cached(KEEP)?.execute(row)?;
     hand.ledger.set(app, account);

@@ -23,6 +23,22 @@ impl OpError {
         }
     }
 
+    /// Whether SQLite took offence at the op itself (too deep, too many values, too large) where it stands in a transaction that
+    /// goes on: nobody else's work is to be lost for it.
+    pub(crate) fn is_of_the_op_alone(&self) -> bool {
+        let Self::Sql(error) = self else { return false };
+        matches!(
+            error.sqlite_error_code(),
+            Some(
+                ErrorCode::Unknown
+                    | ErrorCode::TooBig
+                    | ErrorCode::ConstraintViolation
+                    | ErrorCode::TypeMismatch
+                    | ErrorCode::ParameterOutOfRange
+            )
+        )
+    }
+
     /// Whether SQLite stopped a statement because its leash had run out.
     pub(crate) fn is_interrupt(&self) -> bool {
         matches!(self, Self::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted))

@@ -133,6 +133,9 @@ impl<'a> Group<'a> {
                     }
                     Err(OpError::Refused(refusal)) => Err(refusal),
                     Err(error) if error.is_interrupt() => Err(late()),
+                    Err(error) if error.is_of_the_op_alone() && !self.connection.sql.is_autocommit() => {
+                        Err(invalid("more than one call can say: use fewer fields or conditions, and less depth"))
+                    }
                     Err(OpError::Sql(error)) => return Err((Write::Op(question), error)),
                 };
                 // Whatever is left of a blob that was not published.

@@ -7,7 +7,7 @@ use fazt_protocol::{
     clock, encode, fd,
     grant::GrantKey,
     id::RequestId,
-    op::{Ask, Code, Op, ToStore, kv},
+    op::{Ask, Code, Op, ToStore, ds, kv},
     pipe::Pipe,
     registry::{self, Answer, App},
 };
@@ -272,4 +272,29 @@ fn a_closed_channel_is_dropped() {
     let (ours, theirs) = fd::pair().unwrap();
     drop(theirs);
     assert!(Worker::from_pipe(Pipe::new(ours)).is_closed());
+}
+
+/// What SQLite cannot take of one app (a statement too deep, with too many values) is that app's own affair.
+#[test]
+fn an_op_that_is_too_much_for_sqlite_costs_nobody_else_anything() {
+    let mut farm = Farm::start();
+    let (app, neighbour) = (farm.app("a"), farm.app("b"));
+    let mut neighbour = farm.worker(&neighbour);
+    let unset: Vec<String> = (0..500).map(|at| format!("\"f{at}\":1")).collect();
+    let update = format!(r#"{{"query":"x","changes":{{"$unset":{{{}}}}}}}"#, unset.join(","));
+    let greedy: Vec<_> = (0..4)
+        .map(|_| {
+            let (mut worker, update) = (farm.worker(&app), update.clone());
+            std::thread::spawn(move || {
+                let _taken = worker.insert("c", r#"{"id":"x"}"#);
+                (0..50).map(|_| worker.ds("c", ds::Verb::Update, &update).unwrap_err()).collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    for at in 0..200 {
+        neighbour.set(&format!("k{at}"), b"1").unwrap();
+    }
+    for refused in greedy.into_iter().flat_map(|greedy| greedy.join().unwrap()) {
+        assert!(refused.code == Code::InvalidArgument && !refused.unknown, "{refused}");
+    }
 }

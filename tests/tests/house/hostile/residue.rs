@@ -41,11 +41,15 @@ fn the_next_request_of_a_poisoned_app_is_clean() {
     let clean = json!({ "status": true, "json": "[1,{\"a\":2}]", "push": 1, "map": [2, 4], "kv": { "a": [1, 2] }, "sum": 3,
         "text": "a+b", "then": "function", "extensible": true, "poison": "undefined", "n": 1 });
     for (what, poison) in POISONS {
-        let killed = evil.killed();
-        let poisoned = evil.run(poison);
-        let next = evil.run(PRISTINE);
-        assert_eq!(next.json(), clean, "{what}, whose own request came to {} {}", poisoned.status, poisoned.text());
-        assert_eq!(evil.fate_of(&poisoned, killed), Fate::Kept, "{what}: another worker would prove nothing");
+        let is_kept = || {
+            let killed = evil.killed();
+            let poisoned = evil.run(poison);
+            let next = evil.run(PRISTINE);
+            assert_eq!(next.json(), clean, "{what}, whose own request came to {} {}", poisoned.status, poisoned.text());
+            evil.fate_of(&poisoned, killed) == Fate::Kept
+        };
+        // On a slow machine its place may have been wanted meanwhile.
+        assert!((0..3).any(|_try| is_kept()), "{what}: another worker would prove nothing");
     }
     watch.close();
 }
