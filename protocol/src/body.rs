@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{bounded, limit::CHUNK_BYTES};
 
-/// One piece of a body: at most [`CHUNK_BYTES`], and whether it is the last one.
+/// One piece of a body: [`CHUNK_BYTES`], the last one at most so many.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// The bytes.
@@ -22,9 +22,9 @@ pub enum BodyError {
     /// More bytes than this body may have.
     #[error("take a body of more than {0} bytes")]
     TooLarge(usize),
-    /// An empty part that is not the last one: it would let a peer send frames for ever.
-    #[error("take an empty part that is not the last")]
-    EmptyPart,
+    /// A part of fewer bytes than fit that is not the last one: it would let a peer make a frame of each byte, or of none.
+    #[error("take a part of fewer than {CHUNK_BYTES} bytes that is not the last")]
+    ShortPart,
     /// A part after the last one.
     #[error("take a part after the last one")]
     AfterEnd,
@@ -50,6 +50,12 @@ impl Part {
     pub fn empty() -> Self {
         Self::whole(Vec::new())
     }
+
+    /// Whether it has fewer bytes than any part but the last must have.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        !self.last && self.bytes.len() < CHUNK_BYTES
+    }
 }
 
 impl std::fmt::Debug for Part {
@@ -73,13 +79,13 @@ impl Assembly {
     /// Adds the next part.
     ///
     /// # Errors
-    /// [`BodyError`] past the limit, after the end, or for an empty part in the middle.
+    /// [`BodyError`] past the limit, after the end, or for a short part in the middle.
     pub fn push(&mut self, part: Part) -> Result<(), BodyError> {
         if self.whole {
             return Err(BodyError::AfterEnd);
         }
-        if part.bytes.is_empty() && !part.last {
-            return Err(BodyError::EmptyPart);
+        if part.is_short() {
+            return Err(BodyError::ShortPart);
         }
         if self.bytes.len().saturating_add(part.bytes.len()) > self.limit {
             return Err(BodyError::TooLarge(self.limit));
@@ -143,7 +149,10 @@ mod tests {
     fn what_breaks_a_rule_is_refused() {
         let part = |bytes: &[u8], last| Part { bytes: bytes.to_vec(), last };
         assert_eq!(Assembly::begin(part(b"abc", true), 2).unwrap_err(), BodyError::TooLarge(2));
-        assert_eq!(Assembly::begin(part(b"", false), 2).unwrap_err(), BodyError::EmptyPart);
+        for short in [0, 1, CHUNK_BYTES - 1] {
+            let short = part(&vec![0; short], false);
+            assert_eq!(Assembly::begin(short, CHUNK_BYTES).unwrap_err(), BodyError::ShortPart);
+        }
         let mut whole = Assembly::begin(part(b"a", true), 2).unwrap();
         assert_eq!(whole.push(part(b"b", true)).unwrap_err(), BodyError::AfterEnd);
     }

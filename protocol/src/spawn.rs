@@ -44,6 +44,14 @@ pub struct Jail {
     pub missing: Vec<(String, String)>,
 }
 
+impl Jail {
+    /// The layers that are missing, each with its reason, for people to read.
+    #[must_use]
+    pub fn lacks(&self) -> Vec<String> {
+        self.missing.iter().map(|(layer, why)| format!("{layer}: {why}")).collect()
+    }
+}
+
 /// What the zygote says to the router.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromZygote {

@@ -32,6 +32,7 @@ pub fn dump(house: &House) {
         );
     }
     totals(&status);
+    status.sandbox.warn();
     let link = house.store.link_now();
     let store = link.as_ref().map(|link| link.status());
     tracing::info!(
@@ -80,5 +81,4 @@ fn totals(status: &Status) {
         sandbox_tier = status.sandbox.sandbox_tier,
         "totals"
     );
-    status.sandbox.warn();
 }

@@ -180,7 +180,7 @@ fn open(homes: Vec<Home>, house: &Arc<House>, listeners: &Listeners) -> Result<V
 }
 
 fn say_ready(house: &House, listeners: &Listeners) {
-    let sandbox = house.farm.status().sandbox;
+    let sandbox = house.farm.sandbox();
     sandbox.warn();
     let addresses = listeners.addresses().join(", ");
     tracing::info!(

@@ -3,8 +3,10 @@
 //! An upload is written piece by piece and counts for nothing until its owner's row names it; then it is in use. What is
 //! replaced or was never finished is marked, and swept later, a few rows at a time.
 
+use std::time::Instant;
+
 use fazt_protocol::limit::CHUNK_BYTES;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::refusal::OpError;
 
@@ -48,19 +50,29 @@ pub(crate) fn discard_unfinished(sql: &Connection, before_ms: i64) -> rusqlite::
     statement.execute(params![TO_SWEEP, WRITING, before_ms])
 }
 
-/// Removes up to `rows` rows of what is marked; returns whether anything was there to remove.
-pub(crate) fn sweep(sql: &Connection, rows: usize) -> rusqlite::Result<bool> {
-    let marked = "SELECT id FROM upload WHERE state = 2 AND state <> 1 ORDER BY id LIMIT 1";
-    let upload: Option<i64> =
-        rusqlite::OptionalExtension::optional(sql.prepare_cached(marked)?.query_row([], |row| row.get(0)))?;
-    let Some(upload) = upload else { return Ok(false) };
-    let few = "DELETE FROM chunk WHERE id IN (SELECT id FROM chunk WHERE id BETWEEN ?1 AND ?2 LIMIT ?3)";
-    let (first, last) = (row(upload, 0), row(upload.saturating_add(1), 0).saturating_sub(1));
-    let removed = sql.prepare_cached(few)?.execute(params![first, last, rows as i64])?;
-    if removed < rows {
-        sql.prepare_cached("DELETE FROM upload WHERE id = ?1")?.execute([upload])?;
+/// Removes what is marked, at least `least` rows and on until that time; returns whether there may be more.
+pub(crate) fn sweep(sql: &Connection, least: usize, until: Instant) -> rusqlite::Result<bool> {
+    let mut removed: usize = 0;
+    while removed < least || Instant::now() < until {
+        let marked = "SELECT id FROM upload WHERE state = 2 AND state <> 1 ORDER BY id LIMIT 1";
+        let Some(upload) = sql.prepare_cached(marked)?.query_row([], |row| row.get(0)).optional()? else {
+            return Ok(false);
+        };
+        // An upload without a row is work too.
+        removed = removed.saturating_add(sweep_one(sql, upload, least)?.max(1));
     }
     Ok(true)
+}
+
+/// Removes up to so many rows of one upload, and itself with the last one.
+fn sweep_one(sql: &Connection, upload: i64, most: usize) -> rusqlite::Result<usize> {
+    let few = "DELETE FROM chunk WHERE id IN (SELECT id FROM chunk WHERE id BETWEEN ?1 AND ?2 LIMIT ?3)";
+    let (first, last) = (row(upload, 0), row(upload.saturating_add(1), 0).saturating_sub(1));
+    let removed = sql.prepare_cached(few)?.execute(params![first, last, most as i64])?;
+    if removed < most {
+        sql.prepare_cached("DELETE FROM upload WHERE id = ?1")?.execute([upload])?;
+    }
+    Ok(removed)
 }
 
 /// Appends the bytes from `start` to `end` to `out`.

@@ -1,5 +1,7 @@
 //! What nobody needs any more, removed a little at a time by the writer between its groups.
 
+use std::time::{Duration, Instant};
+
 use rusqlite::{Connection as Sql, params};
 
 use crate::{
@@ -15,14 +17,20 @@ use crate::{
 
 /// Expired keys removed in one step.
 const KEYS: i64 = 200;
-/// Rows of 256 KiB removed in one step.
+/// Rows of up to 256 KiB removed in one step, at the least.
 const CHUNKS: usize = 16;
 /// How long an upload or a deploy may be under way.
 const UNFINISHED_MS: i64 = 3_600_000;
 
-/// One step in a transaction of its own; returns whether there is more to do. Where somebody else holds the file's lock, it
-/// waits for the next time.
-pub(crate) fn step(connection: &Connection, ledger: &mut Ledger, limits: Limits) -> Result<bool, OpError> {
+/// One step in a transaction of its own; returns whether there is more to do. Bytes of blobs are swept for as long as
+/// `share`, so that nobody replaces them faster than they go. Where somebody else holds the file's lock, it waits for the
+/// next time.
+pub(crate) fn step(
+    connection: &Connection,
+    ledger: &mut Ledger,
+    limits: Limits,
+    share: Duration,
+) -> Result<bool, OpError> {
     let now_ms = unix_ms();
     let sql = &connection.sql;
     if !is_due(sql, now_ms, limits)? {
@@ -33,6 +41,8 @@ pub(crate) fn step(connection: &Connection, ledger: &mut Ledger, limits: Limits)
         return Ok(false);
     }
     let swept = sweep(sql, ledger, now_ms, limits).and_then(|more| {
+        let now = Instant::now();
+        let more = chunks::sweep(sql, CHUNKS, now.checked_add(share).unwrap_or(now))? || more;
         ledger.write(sql)?;
         sql.execute_batch("COMMIT")?;
         Ok(more)
@@ -64,7 +74,6 @@ fn sweep(sql: &Sql, ledger: &mut Ledger, now_ms: i64, limits: Limits) -> Result<
     let mut more = sweep_keys(sql, ledger, now_ms)?;
     more |= once::sweep(sql, ledger, now_ms)?;
     more |= chunks::discard_unfinished(sql, unfinished_ms)? > 0;
-    more |= chunks::sweep(sql, CHUNKS)?;
     more |= removal::sweep(sql)?;
     more |= removal::sweep_files(sql, unfinished_ms)?;
     more |= logs::sweep(sql, now_ms.saturating_sub(limits.log_age_ms))?;

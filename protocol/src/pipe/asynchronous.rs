@@ -12,7 +12,10 @@ use std::{
     sync::Arc,
 };
 
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    task::coop::consume_budget,
+};
 
 use super::PipeError;
 use crate::{
@@ -143,6 +146,8 @@ impl<In: Message> Reader<In> {
     /// Any [`PipeError`] but `Late`.
     pub async fn receive(&mut self) -> Result<In, PipeError> {
         loop {
+            // A peer that never stops talking must not keep the thread from the others.
+            consume_budget().await;
             if let Some(message) = self.inbox.take::<In>()? {
                 return Ok(message);
             }

@@ -189,8 +189,7 @@ async fn start(config: &Config, layers: u32) -> Result<Zygote, BirthError> {
     if zygote.jail.layers & layers == layers {
         return Ok(zygote);
     }
-    let missing: Vec<_> = zygote.jail.missing.iter().map(|(layer, why)| format!("{layer}: {why}")).collect();
-    let missing = missing.join(", ");
+    let missing = zygote.jail.lacks().join(", ");
     Err(BirthError::Refused(format!("its jail is less complete than at the start of the farm: {missing}")))
 }
 

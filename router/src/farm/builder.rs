@@ -95,10 +95,7 @@ async fn greet(reader: &mut Reader<FromBuilder>, pid: i32, layers: u32) -> Resul
     let phase = Phase::Born.hear(&said).map_err(|breach| crashed(&breach))?;
     let FromBuilder::Ready(ready) = said else { return Err(crashed(&"it began before it was ready")) };
     version::check(ready.protocol).map_err(|mismatch| crashed(&mismatch))?;
-    if ready.layers & layers != layers {
-        return Err(crashed(&"it lacks a layer of its jail"));
-    }
-    inspect::child(pid, layers).map_err(|shortfall| crashed(&shortfall))?;
+    inspect::child(pid, ready.layers, layers).map_err(|shortfall| crashed(&shortfall))?;
     Ok(phase)
 }
 

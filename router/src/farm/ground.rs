@@ -24,6 +24,7 @@ use super::{
     door::{Door, Order, Waiting},
     logs::Logs,
     pool::{AppKey, Claim, Orders, Pool, Size, Taken},
+    sandbox::Report,
     throttle::Throttle,
 };
 use crate::store::Store;
@@ -151,6 +152,11 @@ impl Ground {
     /// The next call's number. No worker can tell it from those before: a reply that was sent before its call names none.
     pub fn number(&self) -> u64 {
         self.secret.hash_one(self.calls.fetch_add(1, Relaxed)) | 1
+    }
+
+    /// What there is to say of the jail.
+    pub fn sandbox(&self) -> Report {
+        Report::of(self.config.sandbox, &self.jail)
     }
 
     /// Asks for a worker.

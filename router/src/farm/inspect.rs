@@ -61,6 +61,14 @@ pub enum Shortfall {
     /// It does not even claim to be complete, and has to be.
     #[error("find it jailed: it reports layers {0:#x} of {all:#x}", all = layer::ALL)]
     Claim(u32),
+    /// It reports less than what it must have.
+    #[error("find it jailed: it reports layers {reported:#x} of {layers:#x}")]
+    Less {
+        /// What it reports.
+        reported: u32,
+        /// What it must have.
+        layers: u32,
+    },
     /// Its children could be neither ended nor seen.
     #[error(
         "find ourselves able to end workers with ids of their own: without a user namespace that takes CAP_KILL and \
@@ -101,11 +109,15 @@ pub fn zygote(pid: u32, layers: u32) -> Result<(), Shortfall> {
     SHARED.iter().try_for_each(|shared| apart(pid, layers, *shared))
 }
 
-/// Whether a child is in these layers of the jail, as far as they can be seen.
+/// Whether a child that reported these layers of the jail is in all that it must be in, as far as they can be seen. What it
+/// reports may be a lie; a birth that went wrong does not lie.
 ///
 /// # Errors
 /// [`Shortfall`]: the child must be ended.
-pub fn child(pid: i32, layers: u32) -> Result<(), Shortfall> {
+pub fn child(pid: i32, reported: u32, layers: u32) -> Result<(), Shortfall> {
+    if reported & layers != layers {
+        return Err(Shortfall::Less { reported, layers });
+    }
     let pid = pid.unsigned_abs();
     let path = PathBuf::from(format!("/proc/{pid}/status"));
     judge(&fs::read_to_string(&path).map_err(|_gone| Shortfall::Unseen(path))?, layers)?;
@@ -197,9 +209,12 @@ mod tests {
         for (bit, kind) in SHARED.into_iter().chain([OWN]) {
             assert_eq!(apart(own, bit, (bit, kind)), Err(Shortfall::Namespace(kind)));
         }
-        assert!(child(own.cast_signed(), layer::SECCOMP | layer::NO_NEW_PRIVILEGES).is_err());
-        assert_eq!(child(own.cast_signed(), 0), Ok(()), "nothing is claimed, so nothing is looked for");
-        assert!(matches!(child(i32::MAX, 0), Err(Shortfall::Unseen(_))));
+        let claimed = layer::SECCOMP | layer::NO_NEW_PRIVILEGES;
+        assert!(matches!(child(own.cast_signed(), claimed, claimed), Err(Shortfall::Status(..))));
+        let less = Shortfall::Less { reported: layer::SECCOMP, layers: claimed };
+        assert_eq!(child(own.cast_signed(), layer::SECCOMP, claimed), Err(less));
+        assert_eq!(child(own.cast_signed(), claimed, 0), Ok(()), "nothing is asked for, so nothing is looked for");
+        assert!(matches!(child(i32::MAX, 0, 0), Err(Shortfall::Unseen(_))));
     }
 
     #[test]

@@ -118,12 +118,8 @@ impl Keeper {
         let said = said.map_err(|_gone| Death::Crashed)?;
         self.phase = self.phase.hear(&said).map_err(|_breach| Death::Breach)?;
         match said {
-            // It may lie, but a birth that went wrong does not: a worker with a layer less never gets an app.
-            FromWorker::Ready(ready) if ready.layers & self.ground.jail.layers != self.ground.jail.layers => {
-                Err(Death::Breach)
-            }
             FromWorker::Ready(ready) if version::check(ready.protocol).is_ok() => {
-                inspect::child(self.life.pid, self.ground.jail.layers).map_err(|shortfall| {
+                inspect::child(self.life.pid, ready.layers, self.ground.jail.layers).map_err(|shortfall| {
                     tracing::error!(worker = self.life.pid, "failed to {shortfall}");
                     Death::Breach
                 })

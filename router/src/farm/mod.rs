@@ -99,6 +99,12 @@ impl Farm {
         status::Status::of(&self.0)
     }
 
+    /// What there is to say of the jail.
+    #[must_use]
+    pub fn sandbox(&self) -> sandbox::Report {
+        self.0.sandbox()
+    }
+
     /// A jailed builder, for one deploy.
     ///
     /// # Errors

@@ -11,8 +11,9 @@ use super::config::Sandbox;
 pub struct Report {
     /// How strict it is to be.
     pub sandbox: &'static str,
-    /// What kind of jail this machine and this user allow: `full`; `one-id`, where an ordinary user started the farm, or root
-    /// of a container without a range of ids, and workers share the one that there is; `no-user-namespace`, where root started it and the machine allows none; `incomplete`.
+    /// What kind of jail this machine and this user allow: `full`; `one-id`, where an ordinary user started the farm, or
+    /// root of a container without a range of ids, and workers share the one that there is; `no-user-namespace`, where root
+    /// started it and the machine allows none; `incomplete`.
     pub sandbox_tier: String,
     /// The layers that are missing, and why.
     pub sandbox_missing: Vec<String>,
@@ -25,7 +26,7 @@ impl Report {
     /// What the zygote's own trial came to, under that mode.
     #[must_use]
     pub fn of(sandbox: Sandbox, jail: &Jail) -> Self {
-        let missing: Vec<String> = jail.missing.iter().map(|(layer, why)| format!("{layer}: {why}")).collect();
+        let missing = jail.lacks();
         let warning = match sandbox {
             Sandbox::Off => {
                 Some("the sandbox is off: apps can do whatever this user can; for development only".to_owned())

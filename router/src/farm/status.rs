@@ -144,7 +144,7 @@ impl Status {
             crashes: read(&counts.crashes),
             respawns: read(&counts.respawns),
             lost_logs: read(&counts.lost_logs),
-            sandbox: Report::of(ground.config.sandbox, &ground.jail),
+            sandbox: ground.sandbox(),
             apps: apps(&rows),
             workers: rows,
         }

@@ -50,10 +50,10 @@ pub(crate) fn answer(hand: &mut Hand<'_>, question: &mut Question) -> Result<Ste
             blob.check(hand)?;
             let staging = question.staging;
             let staged = hand.all_or_none(|hand| blob.step(hand, staging))?;
-            let (is_whole, reply) = (staged.written >= blob.body.len(), blob.reply());
+            let reply = (staged.written >= blob.body.len()).then(|| blob.reply());
             // Published, it is nobody's to drop any more.
-            question.staging = (!is_whole).then_some(staged);
-            Ok(if is_whole { Step::Done(reply) } else { Step::More })
+            question.staging = reply.is_none().then_some(staged);
+            Ok(reply.map_or(Step::More, Step::Done))
         }
         _ => Err(invalid("not a write").into()),
     }

@@ -22,14 +22,7 @@ use crate::{
 /// A question and what has come of its body.
 #[derive(Debug)]
 pub(crate) struct Intake {
-    pub(crate) number: u64,
-    pub(crate) once: Option<String>,
-    pub(crate) op: Op,
-    pub(crate) request: RequestId,
-    pub(crate) leash: Arc<Leash>,
-    pub(crate) asked_ns: u64,
-    /// When the request ends, whatever the parts of a body do.
-    pub(crate) request_ends_ns: u64,
+    pub(crate) asked: Asked,
     kept: Result<Kept, Refusal>,
     seen: usize,
     whole: bool,
@@ -55,6 +48,7 @@ pub(crate) struct Asked {
     pub(crate) request: RequestId,
     pub(crate) leash: Arc<Leash>,
     pub(crate) asked_ns: u64,
+    /// When the request ends, whatever the parts of a body do.
     pub(crate) request_ends_ns: u64,
 }
 
@@ -66,11 +60,9 @@ impl Intake {
         first: Part,
         bodies: &Arc<Budget>,
     ) -> Result<Self, Breach> {
-        let Asked { number, once, op, request, leash, asked_ns, request_ends_ns } = asked;
-        let hasher = matches!(op, Op::S3(s3::Op::Put { .. })).then(blake3::Hasher::new);
+        let hasher = matches!(asked.op, Op::S3(s3::Op::Put { .. })).then(blake3::Hasher::new);
         let kept = refused.map_or_else(|| Ok(Kept { body: None, lease: bodies.lease(), hasher }), Err);
-        let mut intake =
-            Self { number, once, op, request, leash, asked_ns, request_ends_ns, kept, seen: 0, whole: false };
+        let mut intake = Self { asked, kept, seen: 0, whole: false };
         intake.push(first)?;
         Ok(intake)
     }
@@ -82,11 +74,11 @@ impl Intake {
         if self.seen > OP_BODY_BYTES {
             return breach("Chunk past the limit");
         }
-        if part.bytes.is_empty() && !part.last {
-            return breach("an empty Chunk");
+        if part.is_short() {
+            return breach("a short Chunk that is not the last");
         }
         self.whole = part.last;
-        let limit = limit(&self.op);
+        let limit = limit(&self.asked.op);
         if let Ok(kept) = &mut self.kept
             && let Err(refusal) = kept.push(part, limit)
         {
@@ -113,12 +105,11 @@ impl Intake {
 
     /// The body, its place in the budget and its hash; or the refusal.
     pub(crate) fn into_body(self) -> (Asked, Result<Body, Refusal>) {
-        let Self { number, once, op, request, leash, asked_ns, request_ends_ns, kept, .. } = self;
-        let body = kept.map(|kept| {
+        let body = self.kept.map(|kept| {
             let bytes = kept.body.map(Assembly::into_bytes).unwrap_or_default();
             (bytes, kept.lease, kept.hasher.map(|hasher| hasher.finalize()))
         });
-        (Asked { number, once, op, request, leash, asked_ns, request_ends_ns }, body)
+        (self.asked, body)
     }
 }
 
@@ -139,7 +130,7 @@ impl Kept {
             BodyError::TooLarge(bytes) => {
                 Refusal::new(Code::TooLarge, format!("{} of more than {bytes} bytes", limit.what))
             }
-            BodyError::EmptyPart | BodyError::AfterEnd => invalid("a malformed body"),
+            BodyError::ShortPart | BodyError::AfterEnd => invalid("a malformed body"),
         })
     }
 }

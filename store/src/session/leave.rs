@@ -11,12 +11,17 @@ use fazt_protocol::{
     op::{Code, Refusal},
 };
 
+/// Questions with one grant, or before the first: no honest worker asks on for long after it was refused.
+const QUESTIONS: u32 = 2 * STORAGE_CALLS;
+
 /// A channel's memory of who may ask.
 #[derive(Debug)]
 pub(crate) struct Leave {
     bind: u64,
     last: Option<u64>,
     granted: Option<Granted>,
+    /// Questions since the newest grant, whatever became of them.
+    asked: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -29,17 +34,27 @@ struct Granted {
 
 impl Leave {
     pub(crate) fn new(bind: u64) -> Self {
-        Self { bind, last: None, granted: None }
+        Self { bind, last: None, granted: None, asked: 0 }
     }
 
     /// A question has come: its number must be the next one, and its grant, if it has one, ours, for this channel, and not
-    /// older than the newest.
+    /// older than the newest; and it must not be one of a flood.
     pub(crate) fn hear(&mut self, number: u64, grant: Option<&Grant>, key: &GrantKey) -> Result<(), Breach> {
         if number == u64::MAX || self.last.is_some_and(|last| last.checked_add(1) != Some(number)) {
             return Err(Breach { said: "Ask with a number out of order", phase: "idle" });
         }
         self.last = Some(number);
-        let Some(grant) = grant else { return Ok(()) };
+        if let Some(grant) = grant {
+            self.heed(grant, key)?;
+        }
+        self.asked = self.asked.saturating_add(1);
+        if self.asked > QUESTIONS {
+            return Err(Breach { said: "Ask without an end", phase: "idle" });
+        }
+        Ok(())
+    }
+
+    fn heed(&mut self, grant: &Grant, key: &GrantKey) -> Result<(), Breach> {
         let newest = self.granted.as_ref().map(|granted| granted.sequence);
         if grant.bind != self.bind || !key.sealed(grant) || newest.is_some_and(|newest| grant.sequence < newest) {
             return Err(Breach { said: "Ask with a grant of its own making", phase: "idle" });
@@ -47,6 +62,7 @@ impl Leave {
         if newest != Some(grant.sequence) {
             let (sequence, request, deadline_ns) = (grant.sequence, grant.request.clone(), grant.deadline_ns);
             self.granted = Some(Granted { sequence, request, deadline_ns, calls: 0 });
+            self.asked = 0;
         }
         Ok(())
     }
@@ -125,5 +141,18 @@ mod tests {
         assert_eq!(leave.take(0).unwrap_err().code, Code::RateLimited);
         leave.hear(2, Some(&grant(1, 2, 100)), &key()).unwrap();
         leave.take(0).unwrap();
+    }
+
+    #[test]
+    fn a_flood_is_a_breach_with_a_grant_and_without() {
+        for granted in [None, Some(grant(1, 1, 100))] {
+            let mut leave = Leave::new(1);
+            leave.hear(1, granted.as_ref(), &key()).unwrap();
+            let most = u64::from(QUESTIONS);
+            (2..=most).for_each(|number| leave.hear(number, None, &key()).unwrap());
+            leave.hear(most + 1, Some(&grant(1, 2, 100)), &key()).unwrap();
+            (2..=most).for_each(|number| leave.hear(most + number, None, &key()).unwrap());
+            assert!(leave.hear(2 * most + 1, None, &key()).is_err());
+        }
     }
 }

@@ -21,6 +21,7 @@ use fazt_protocol::{
 };
 use tokio::{
     net::UnixStream,
+    task::coop::consume_budget,
     time::{Instant, sleep_until, timeout},
 };
 
@@ -108,7 +109,7 @@ impl Session {
         tokio::pin!(alarm);
         let mut alarm_ns = u64::MAX;
         loop {
-            self.hear_all()?;
+            self.hear_all().await?;
             if channel.outlet.is_waiting() {
                 timeout(UNREAD, channel.outlet.drain()).await.map_err(|_late| End::Unread)??;
                 continue;
@@ -136,8 +137,10 @@ impl Session {
     }
 
     /// Hears what is whole, unless an answer waits to be read first.
-    fn hear_all(&mut self) -> Result<(), End> {
+    async fn hear_all(&mut self) -> Result<(), End> {
         while !self.channel.outlet.is_waiting() {
+            // A worker that never stops asking must not keep the reactor from the others.
+            consume_budget().await;
             match self.inbox.take::<ToStore>()? {
                 Some(ToStore::Ask(ask)) => self.ask(*ask)?,
                 Some(ToStore::Chunk(part)) => {
@@ -145,11 +148,9 @@ impl Session {
                         return Err(Breach { said: "Chunk", phase: "no body is coming" }.into());
                     };
                     intake.push(part)?;
-                    if !intake.leash.is_past() {
-                        let per_part = self.deadline_ns(intake_ends(&self.intake));
-                        if let Some(intake) = &self.intake {
-                            intake.leash.extend(per_part);
-                        }
+                    let Asked { leash, request_ends_ns, .. } = &intake.asked;
+                    if !leash.is_past() {
+                        leash.extend(latest_ns(&self.channel, *request_ends_ns));
                     }
                     self.settle();
                 }
@@ -169,19 +170,13 @@ impl Session {
             Ok((request, ends_ns)) => (None, request, ends_ns),
             Err(refusal) => (Some(refusal), self.leave.request().unwrap_or_else(RequestId::generate), asked_ns),
         };
-        let leash = Leash::until(self.deadline_ns(request_ends_ns).min(ask.until_ns));
+        let leash = Leash::until(latest_ns(&self.channel, request_ends_ns).min(ask.until_ns));
         let refused = refused.or_else(|| once::check(ask.once.as_deref(), &ask.op).err());
         let Ask { number, once, op, .. } = ask;
         let asked = Asked { number, once, op, request, leash, asked_ns, request_ends_ns };
         self.intake = Some(Intake::begin(asked, refused, ask.body, &self.store.bodies)?);
         self.settle();
         Ok(())
-    }
-
-    /// The latest deadline of one op, or of one part of its body, that begins now.
-    fn deadline_ns(&self, request_ends_ns: u64) -> u64 {
-        let most_ns = u64::from(self.channel.storage_ms).saturating_mul(1_000_000);
-        clock::now_ns().saturating_add(most_ns).min(request_ends_ns)
     }
 
     /// Once the body is whole: refuses, answers, or passes on.
@@ -237,14 +232,14 @@ impl Session {
     fn due_ns(&self) -> u64 {
         let away = self.away.as_ref().filter(|away| self.channel.is_in_hand(away.number));
         let coming = self.intake.as_ref().filter(|intake| intake.is_kept());
-        let leash = away.map(|away| &away.leash).or(coming.map(|intake| &intake.leash));
+        let leash = away.map(|away| &away.leash).or(coming.map(|intake| &intake.asked.leash));
         leash.map_or(u64::MAX, |leash| leash.deadline_ns())
     }
 
     /// A deadline may have passed.
     fn ring(&mut self) {
         if let Some(intake) = &mut self.intake {
-            if intake.leash.is_past() {
+            if intake.asked.leash.is_past() {
                 intake.refuse(late());
             }
             return;
@@ -263,6 +258,8 @@ impl Session {
     }
 }
 
-fn intake_ends(intake: &Option<Intake>) -> u64 {
-    intake.as_ref().map_or(0, |intake| intake.request_ends_ns)
+/// The latest deadline of one op, or of one part of its body, that begins now.
+fn latest_ns(channel: &Channel, request_ends_ns: u64) -> u64 {
+    let most_ns = u64::from(channel.storage_ms).saturating_mul(1_000_000);
+    clock::now_ns().saturating_add(most_ns).min(request_ends_ns)
 }

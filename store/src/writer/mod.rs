@@ -11,7 +11,7 @@ mod upkeep;
 use std::{
     sync::{Arc, atomic::AtomicI32},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fazt_protocol::{
@@ -90,15 +90,18 @@ impl Writer {
     fn run(mut self) {
         loop {
             let patience = self.upkeep.patience(IDLE);
+            let mut spent = Duration::ZERO;
             match self.store.writes.take(GROUP_MOST, patience) {
                 Taken::Work(work) => {
+                    let began = Instant::now();
                     Group::of(&self.store, &self.connection, &mut self.ledger).run(work);
+                    spent = began.elapsed();
                     self.upkeep.after_group(&self.connection);
                 }
                 Taken::Nothing => self.upkeep.while_idle(&self.connection),
                 Taken::Closed => break,
             }
-            self.upkeep.sweep(&self.connection, &mut self.ledger);
+            self.upkeep.sweep(&self.connection, &mut self.ledger, spent);
         }
         self.upkeep.finish(&self.connection);
     }

@@ -78,12 +78,13 @@ impl Upkeep {
         self.truncate(connection);
     }
 
-    /// One small step of sweeping, when it is due.
-    pub(super) fn sweep(&mut self, connection: &Connection, ledger: &mut Ledger) {
+    /// One small step of sweeping, when it is due. Takes about as long as the last group did: what a group replaced is
+    /// gone before the next ones have replaced much more.
+    pub(super) fn sweep(&mut self, connection: &Connection, ledger: &mut Ledger, group: Duration) {
         if Instant::now() < self.next_sweep {
             return;
         }
-        let more = sweep::step(connection, ledger, self.limits).unwrap_or_else(|error| {
+        let more = sweep::step(connection, ledger, self.limits, group).unwrap_or_else(|error| {
             tracing::warn!("failed to sweep: {error}");
             false
         });

@@ -1,9 +1,14 @@
 //! Blobs, as the contract says.
 
+use std::{
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    thread,
+};
+
 use fazt_protocol::op::{Code, Found, Op, s3};
 use serde_json::{Value, json};
 
-use crate::harness::{Farm, Start, Worker, eventually};
+use crate::harness::{Farm, Over, Start, Worker, eventually};
 
 fn list(worker: &mut Worker, prefix: &str, limit: u32, after: Option<&str>) -> Vec<String> {
     let op = s3::Op::List { prefix: prefix.to_owned(), limit, after: after.map(str::to_owned) };
@@ -141,4 +146,29 @@ fn a_collection_has_a_most() {
     assert_eq!(worker.insert("c", "{}").unwrap_err().code, Code::QuotaExceeded);
     worker.insert("d", "{}").unwrap();
     assert_eq!(worker.field("c", "{}", "none"), vec![Value::Null; 3]);
+}
+
+/// Bytes that were replaced cost their app nothing, so they must go as quickly as new ones come.
+#[test]
+fn who_replaces_a_blob_without_a_pause_does_not_outrun_the_sweeping() {
+    let mut farm = Farm::start();
+    let app = farm.app("a");
+    let sql = rusqlite::Connection::open(farm.database()).unwrap();
+    let marked =
+        || sql.query_row("SELECT count(*) FROM upload WHERE state = 2", [], |row| row.get::<_, u64>(0)).unwrap();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _over = Over(&over);
+        for at in 0..8 {
+            let (mut worker, over) = (farm.worker(&app), &over);
+            scope.spawn(move || {
+                while !over.load(SeqCst) {
+                    worker.put(&format!("p{at}"), b"1234567890").unwrap();
+                }
+            });
+        }
+        // Nothing is looked for in the first seconds; then all that has come is to be swept, and what comes meanwhile.
+        eventually(|| (marked() > 500).then_some(()));
+        eventually(|| (marked() < 50).then_some(()));
+    });
 }

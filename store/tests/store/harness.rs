@@ -4,6 +4,7 @@ use std::{
     os::fd::AsFd,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
     time::{Duration, Instant},
 };
 
@@ -205,6 +206,15 @@ pub fn eventually<T>(mut condition: impl FnMut() -> Option<T>) -> T {
         }
         assert!(Instant::now() < until, "it never came");
         std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Says to others that it is over, however it is left.
+pub struct Over<'a>(pub &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
     }
 }
 

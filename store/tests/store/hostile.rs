@@ -7,6 +7,7 @@ use fazt_protocol::{
     clock, encode, fd,
     grant::GrantKey,
     id::RequestId,
+    limit::CHUNK_BYTES,
     op::{Ask, Code, Op, ToStore, ds, kv},
     pipe::Pipe,
     registry::{self, Answer, App},
@@ -87,13 +88,16 @@ fn bytes_that_are_no_frames_close_the_channel() {
 fn messages_out_of_phase_close_the_channel() {
     let mut farm = Farm::start();
     let app = farm.app("a");
-    let half = || Part { bytes: b"1".to_vec(), last: false };
-    let empty = || Part { bytes: Vec::new(), last: false };
+    let half = || Part { bytes: vec![b'1'; CHUNK_BYTES], last: false };
+    let short = |bytes| Part { bytes: vec![b'1'; bytes], last: false };
     let conversations: Vec<Vec<ToStore>> = vec![
         vec![ToStore::Chunk(Part::empty())],
         vec![ask(1, set(), half()), ask(2, get(), Part::empty())],
-        vec![ask(1, set(), empty())],
-        vec![ask(1, set(), half()), ToStore::Chunk(empty())],
+        // A part of a body that leaves room and is not the last: a frame for each byte, or for none.
+        vec![ask(1, set(), short(0))],
+        vec![ask(1, set(), short(1))],
+        vec![ask(1, set(), half()), ToStore::Chunk(short(0))],
+        vec![ask(1, set(), half()), ToStore::Chunk(short(CHUNK_BYTES - 1))],
         vec![ask(u64::MAX, get(), Part::empty())],
     ];
     for conversation in conversations {

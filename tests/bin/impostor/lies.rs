@@ -120,8 +120,7 @@ fn messages(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
         "bad-status" => answer.status = 999,
         "split" => answer.headers.push(("x-a".to_owned(), "1\r\nSet-Cookie: stolen=1".to_owned())),
         "bad-name" => answer.headers.push(("a b".to_owned(), "1".to_owned())),
-        "endless" => answer.body = Part { bytes: vec![b'x'; CHUNK_BYTES], last: false },
-        "empty-parts" => answer.body = Part { bytes: vec![b'x'], last: false },
+        "endless" | "empty-parts" | "short-parts" => answer.body = part(CHUNK_BYTES, false),
         "done-first" => liar.say(&done(number)),
         "ready-again" => {
             for _ in 0..10_000 {
@@ -134,10 +133,9 @@ fn messages(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
     liar.say(&FromWorker::Reply(Box::new(answer)));
     match name {
         "two-replies" => liar.say(&FromWorker::Reply(Box::new(reply(number, "the second")))),
-        "endless" => {
-            (0..100).for_each(|_| liar.say(&FromWorker::Chunk(Part { bytes: vec![b'x'; CHUNK_BYTES], last: false })))
-        }
-        "empty-parts" => (0..1_000).for_each(|_| liar.say(&FromWorker::Chunk(Part { bytes: Vec::new(), last: false }))),
+        "endless" => (0..100).for_each(|_| liar.say(&FromWorker::Chunk(part(CHUNK_BYTES, false)))),
+        "empty-parts" => (0..1_000).for_each(|_| liar.say(&FromWorker::Chunk(part(0, false)))),
+        "short-parts" => (0..1_000).for_each(|at| liar.say(&FromWorker::Chunk(part(1, at == 999)))),
         "never-done" => liar.rest(),
         "done-wrong" => return liar.say(&done(number.wrapping_add(7))),
         _ => {}
@@ -146,6 +144,10 @@ fn messages(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
     if name == "talkative" {
         liar.say(&FromWorker::Reply(Box::new(reply(number.wrapping_add(1), "nobody asked"))));
     }
+}
+
+fn part(bytes: usize, last: bool) -> Part {
+    Part { bytes: vec![b'x'; bytes], last }
 }
 
 fn fault(number: u64) -> FromWorker {

@@ -124,6 +124,7 @@ fn words_out_of_turn_end_the_worker() {
             ("ready-again", 502, "worker_crashed"),
             ("endless", 502, "worker_crashed"),
             ("empty-parts", 502, "worker_crashed"),
+            ("short-parts", 502, "worker_crashed"),
             ("flood", 502, "worker_crashed"),
         ],
     );
