@@ -1,5 +1,5 @@
 //! The board: one shared page a worker, on which it keeps its phase, the op in hand and the spans so far, and leaves its last
-//! words where it panics.
+//! words where it panics or gives up.
 //!
 //! A sealed memfd of one page: the router makes it, the worker maps it before its jail, the router maps it read-only.
 //! What stands there is gossip: every value is checked when it is read, nothing is decided on it but what to say of a

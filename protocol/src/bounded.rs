@@ -106,11 +106,15 @@ impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for List<T, N> {
         if from.size_hint().is_some_and(|claimed| claimed > N) {
             return Err(A::Error::custom(format_args!("a list of more than {N}")));
         }
-        // Grown by what arrives, not by what was promised.
+        // Grown by what arrives, not by what was promised; and by half rather than by as much again, since the old list
+        // is held beside the new one meanwhile, and an empty text is 24 times as large here as on the wire.
         let mut list = Vec::new();
         while let Some(element) = from.next_element()? {
             if list.len() == N {
                 return Err(A::Error::custom(format_args!("a list of more than {N}")));
+            }
+            if list.len() == list.capacity() {
+                list.reserve_exact((list.len() / 2).max(4));
             }
             list.push(element);
         }

@@ -12,7 +12,7 @@ pub const FRAME_BYTES: usize = CHUNK_BYTES + HEAD_BYTES;
 /// The largest frame of the spawn conversation, which carries no bodies.
 pub const SPAWN_FRAME_BYTES: usize = 4 * 1024;
 /// Descriptors that may come with one message.
-pub const DESCRIPTORS_A_MESSAGE: usize = 2;
+pub const DESCRIPTORS_A_MESSAGE: usize = 3;
 /// Descriptors received and not yet taken by the message that they belong to.
 pub const DESCRIPTORS_WAITING: usize = 4;
 
@@ -51,7 +51,7 @@ pub const LOG_MESSAGES: usize = 600;
 pub const LOG_BATCH: usize = 64;
 /// An error's message, and its stack.
 pub const ERROR_TEXT_BYTES: usize = 8 * 1024;
-/// What a worker's panic leaves on its board.
+/// What a worker that ends by itself leaves on its board.
 pub const LAST_WORDS_BYTES: usize = 1024;
 /// Storage operations that are listed one by one in a trace.
 pub const TRACED_OPS: usize = 64;
@@ -101,6 +101,8 @@ pub const SOURCE_BYTES: usize = 1024 * 1024;
 pub const APP_BYTES: usize = 100 * 1024 * 1024;
 /// All sources under `api/` that one worker loads.
 pub const SOURCES_BYTES: usize = 32 * 1024 * 1024;
+/// The longest answer to one storage call: all sources of an app, each behind its path and two lengths.
+pub const ANSWER_BODY_BYTES: usize = SOURCES_BYTES + APP_FILES * (FILE_PATH_BYTES + 8);
 /// An archive as it is uploaded.
 pub const ARCHIVE_BYTES: usize = APP_BYTES + 16 * 1024 * 1024;
 /// Entries in one page of an index of files, apps or versions.
@@ -146,5 +148,10 @@ const _: () = {
     assert!(LOG_LINES < LOG_MESSAGES);
     assert!(LOG_LINE_BYTES < HEAD_BYTES && 2 * ERROR_TEXT_BYTES < HEAD_BYTES);
     assert!(KV_VALUE_BYTES <= OP_BODY_BYTES && DOCUMENT_BYTES <= OP_BODY_BYTES);
+    assert!(
+        OP_BODY_BYTES + 2 * DOCUMENT_BYTES < ANSWER_BODY_BYTES
+            && OP_BODY_BYTES + 2 * KV_VALUE_BYTES < ANSWER_BODY_BYTES,
+        "a list whose last entry takes it past what one call may move fits an answer"
+    );
     assert!(BODY_BYTES <= BODY_BYTES_MOST);
 };

@@ -9,7 +9,8 @@ use crate::{Breach, Message, bounded, limit::SPAWN_FRAME_BYTES};
 /// What the router says to the zygote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToZygote {
-    /// Bring one child into the world. Two descriptors come with it: its end of the call conversation, and its board.
+    /// Bring one child into the world. Two descriptors come with it: its end of the call conversation, and its board; a
+    /// third where it is to be born into a control group.
     Spawn(Spawn),
 }
 
@@ -29,6 +30,8 @@ pub struct Spawn {
     pub number: u64,
     /// What kind.
     pub role: Role,
+    /// Whether the descriptor of its control group comes third.
+    pub grouped: bool,
 }
 
 /// What the jail of all children is made of.

@@ -7,13 +7,16 @@
 mod directions;
 
 use allocation_counter::measure;
-use directions::{ALL, golden};
+use directions::{ALL, golden, named};
 use fazt_protocol::{
     CodecError, Message,
     body::Part,
+    builder::{self, Built, Manifest},
     call, decode, encode,
     frame::{FrameError, Inbox},
-    limit, op, spawn,
+    limit, op,
+    registry::{self, Ask},
+    spawn,
 };
 
 /// Numbers as a peer may write them: one byte, then as many as that one says.
@@ -130,6 +133,23 @@ fn promises_cost_nothing() {
     }
     let list = [vec![0, 0, 0, 0, 0, 1, 2, 1, 1, b'k'], vec![0, 1]].concat();
     assert!(decode::<op::ToStore>(&list).is_ok(), "the same with an honest count");
+}
+
+/// Nothing else is as small on the wire for what it is in memory. Found by fuzzing: a list of more than 128 pairs held
+/// more than its fair share while it grew.
+#[test]
+fn lists_of_empty_texts_cost_no_more_than_others() {
+    let mut bytes = Vec::new();
+    for texts in 0..=limit::ENV_VARIABLES {
+        let manifest = Manifest { env: vec![Default::default(); texts], ..Manifest::default() };
+        bytes.clear();
+        encode(&builder::FromBuilder::Built(Box::new(Built { manifest, warnings: Vec::new() })), &mut bytes).unwrap();
+        assert!(named("build.from_builder").withstand(&bytes), "{texts} pairs");
+        let ask = Box::new(Ask::SetEnv { name: String::new(), set: Vec::new(), unset: vec![String::new(); texts] });
+        bytes.clear();
+        encode(&registry::ToStore::Ask { correlation: 0, ask, body: Part::empty() }, &mut bytes).unwrap();
+        assert!(named("registry.to_store").withstand(&bytes), "{texts} names");
+    }
 }
 
 #[test]

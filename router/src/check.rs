@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use serde::Deserialize;
 
 use crate::{
+    cgroup::place,
     config::Config,
     farm::{birth::Zygote, config::Sandbox},
     store::supervisor::Supervisor,
@@ -25,7 +26,10 @@ struct Layer {
 /// Checks everything that a start needs, prints it, and says whether it holds.
 pub async fn check(config: Config) -> ExitCode {
     println!("configuration: {} workers, data in {}", config.farm.workers, config.data_dir.display());
-    let sandbox_holds = check_sandbox(&config) && check_zygote(&config).await;
+    let sandbox_holds = check_sandbox(&config);
+    // Before anything that is started here lies in the group beside us.
+    check_cgroup();
+    let sandbox_holds = sandbox_holds && check_zygote(&config).await;
     let store_holds = check_store(&config).await;
     if sandbox_holds && store_holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -55,6 +59,17 @@ fn check_sandbox(config: &Config) -> bool {
     }
     print!("{}", String::from_utf8_lossy(&probed.stderr));
     probed.status.success() || !strict
+}
+
+/// Says whether a farm that is started as this process was would have control groups. Nothing depends on them.
+fn check_cgroup() {
+    match place::find() {
+        Ok(place) => println!("  ✓ cgroup: {place}"),
+        Err(absence) => {
+            println!("  ✗ cgroup: {absence} (no condition of strict: each process's own limits stand in)");
+            println!("  to get cgroup: {}", absence.advice());
+        }
+    }
 }
 
 /// Starts a zygote as the farm would, which looks at it from outside.
@@ -89,7 +104,7 @@ fn print_layer(layer: Layer, advice: &mut Advice) {
 }
 
 async fn check_store(config: &Config) -> bool {
-    match Supervisor::start(config.store.clone()).await {
+    match Supervisor::start(config.store.clone(), None).await {
         Ok((supervisor, link)) => {
             let status = link.borrow().as_ref().map(|link| link.status().clone());
             if let Some(status) = status {

@@ -7,6 +7,7 @@
 
 mod admin;
 mod catalog;
+mod cgroup;
 mod check;
 mod config;
 mod dump;

@@ -20,6 +20,7 @@ use tokio::{
 use crate::{
     admin::token::Token,
     catalog::Catalog,
+    cgroup::{self, Given},
     config::Config,
     dump,
     edge::{
@@ -82,11 +83,22 @@ pub async fn serve(config: Config) -> ExitCode {
 
 async fn start_and_run(config: Config) -> Result<(), String> {
     let telemetry = telemetry::start(&config.telemetry).map_err(|error| format!("failed to start logging: {error}"))?;
-    let mut signals = Signals::hear().map_err(|error| format!("failed to hear signals: {error}"))?;
+    let signals = Signals::hear().map_err(|error| format!("failed to hear signals: {error}"))?;
     let listeners = Listeners::bind(&config.edge).map_err(|error| error.to_string())?;
+    // Before any child: it would lie in the group that is to be divided.
+    let given = cgroup::take_over(&config);
+    let outcome = run(config, signals, listeners, &given).await;
+    if let Ok(groups) = given {
+        groups.leave().await;
+    }
+    drop(telemetry);
+    outcome
+}
+
+async fn run(config: Config, mut signals: Signals, listeners: Listeners, given: &Given) -> Result<(), String> {
     let running = tokio::select! {
         biased;
-        running = start(config, &listeners) => running?,
+        running = start(config, &listeners, given) => running?,
         // Nobody was let in yet; what was started ends with this process.
         () = signals.close() => return Ok(()),
     };
@@ -100,7 +112,6 @@ async fn start_and_run(config: Config) -> Result<(), String> {
     // From here on a second signal ends everything at once: the kernel takes the children along.
     tokio::spawn(end_at_once(signals));
     close_down(running).await;
-    drop(telemetry);
     Ok(())
 }
 
@@ -114,10 +125,12 @@ fn no_token(config: &Config, error: &std::io::Error) -> String {
 }
 
 /// Store, zygote, workers, and the homes, which accept last of all: whoever is answered finds a farm that can serve.
-async fn start(config: Config, listeners: &Listeners) -> Result<Running, String> {
+async fn start(config: Config, listeners: &Listeners, given: &Given) -> Result<Running, String> {
     let started = Instant::now();
     let token = Token::open(&config.admin.token_file).map_err(|error| no_token(&config, &error))?;
-    let (supervisor, link) = Supervisor::start(config.store.clone()).await.map_err(|error| error.to_string())?;
+    let groups = given.as_ref().ok().cloned();
+    let store = Supervisor::start(config.store.clone(), groups.clone()).await;
+    let (supervisor, link) = store.map_err(|error| error.to_string())?;
     let zygote = match Zygote::start(&config.farm).await {
         Ok(zygote) => zygote,
         Err(error) => {
@@ -126,7 +139,7 @@ async fn start(config: Config, listeners: &Listeners) -> Result<Running, String>
         }
     };
     let (store, jail) = (Store::new(link), zygote.jail.clone());
-    let (births, attending) = attendant::attend(config.farm.clone(), zygote);
+    let (births, attending) = attendant::attend(config.farm.clone(), zygote, groups);
     tokio::spawn(attending);
     let (close_store, store_may_close) = watch::channel(false);
     let supervising = tokio::spawn(supervisor.run(store_may_close));
@@ -134,7 +147,8 @@ async fn start(config: Config, listeners: &Listeners) -> Result<Running, String>
     let (logs, carrying) = Logs::start(store.clone(), Arc::clone(&counts));
     let homes = homes()?;
     let handles = homes.iter().map(|home| home.handle.clone()).collect();
-    let means = Means { store: store.clone(), births, jail, logs, counts, homes: handles };
+    let cgroup = cgroup::told(given);
+    let means = Means { store: store.clone(), births, jail, cgroup, logs, counts, homes: handles };
     let ground = Ground::new(config.farm.clone(), means);
     ground.open();
     let (close, closing) = watch::channel(false);
@@ -142,7 +156,8 @@ async fn start(config: Config, listeners: &Listeners) -> Result<Running, String>
     let (contents, catalog, traces) = (Contents::new(&config.edge), Catalog::default(), Traces::default());
     let house = Arc::new(House { config, farm, store, catalog, traces, contents, token, started, closing });
     house.catalog.load(&house.store).await.map_err(|error| format!("failed to read the apps: {error}"))?;
-    timeout(FIRST_WORKER_TIMEOUT, house.farm.first_worker()).await.map_err(|_late| NO_WORKER.to_owned())?;
+    let first = timeout(FIRST_WORKER_TIMEOUT, house.farm.first_worker()).await.map_err(|_late| NO_WORKER.to_owned())?;
+    first.map_err(|shortfall| format!("failed to {shortfall}"))?;
     let threads = open(homes, &house, listeners)?;
     Ok(Running { house, close, threads, carrying, close_store, supervising })
 }
@@ -189,6 +204,7 @@ fn say_ready(house: &House, listeners: &Listeners) {
         workers = house.config.farm.workers,
         sandbox = sandbox.sandbox,
         sandbox_tier = sandbox.sandbox_tier,
+        cgroup = sandbox.sandbox_cgroup,
         token_file = %house.config.admin.token_file.display(),
         started_ms = u64::try_from(house.started.elapsed().as_millis()).unwrap_or(u64::MAX),
         "ready"

@@ -36,6 +36,9 @@ pub(crate) struct Config {
     /// The most bytes that an app may store.
     #[arg(long, default_value_t = 1024 * 1024 * 1024)]
     pub(crate) app_storage_bytes: u64,
+    /// The most collections of an app.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) app_collections: u64,
     /// The most documents in a collection.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) collection_documents: u64,

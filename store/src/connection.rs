@@ -17,8 +17,9 @@ use crate::{
     leash::{Leash, Tether},
 };
 
-/// How many steps of SQLite's machine pass between two looks at the clock: free at a thousand, a cost of 40 % at ten.
-const STEPS: i32 = 1_000;
+/// How many steps of SQLite's machine pass between two looks at the clock. Looking is free at a thousand and costs 40 %
+/// at ten; but one step may be a walk through a document of a mebibyte, and a thousand of these a second.
+const STEPS: i32 = 100;
 /// Prepared statements that are kept.
 const STATEMENTS: usize = 128;
 /// The longest row: a chunk, a document or a value, with room for JSONB and what surrounds it.
@@ -98,11 +99,49 @@ impl Connection {
         Ok(Self { sql, tether })
     }
 
+    /// Begins a transaction that writes. At the end of a statement SQLite asks the progress handler once more, and calls the
+    /// statement interrupted although it has done its work: the transaction has begun then, and begun again it would be
+    /// refused, as all that follow.
+    pub(crate) fn begin(&self, leash: &Arc<Leash>) -> rusqlite::Result<()> {
+        match self.within(leash, |sql| sql.prepare_cached("BEGIN IMMEDIATE")?.execute([])) {
+            Err(error) if self.sql.is_autocommit() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Does something with the connection on a leash: only reads, and waiting for locks.
     pub(crate) fn within<T>(&self, leash: &Arc<Leash>, work: impl FnOnce(&rusqlite::Connection) -> T) -> T {
         self.tether.hold(Some(Arc::clone(leash)));
         let done = work(&self.sql);
         self.tether.hold(None);
         done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_that_has_begun_is_begun_whatever_its_statement_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let sql = rusqlite::Connection::open(folder.path().join("db")).unwrap();
+        let mut connection = Connection::tethered(sql, Duration::ZERO).unwrap();
+        let leash = Leash::until(u64::MAX);
+        connection.begin(&leash).unwrap();
+        connection.sql.execute_batch("ROLLBACK").unwrap();
+        // As where the time runs out at this step or that one of the statement, the last one too.
+        let begun = (1..20).filter(|steps| {
+            connection.sql.progress_handler(*steps, Some(|| true)).unwrap();
+            let said = connection.begin(&leash);
+            connection.sql.progress_handler(0, None::<fn() -> bool>).unwrap();
+            let has_begun = !connection.sql.is_autocommit();
+            assert_eq!(said.is_ok(), has_begun, "interrupted after {steps} steps");
+            if has_begun {
+                connection.sql.execute_batch("ROLLBACK").unwrap();
+            }
+            has_begun
+        });
+        assert!(begun.count() > 0);
     }
 }

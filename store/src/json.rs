@@ -70,6 +70,51 @@ pub(crate) fn has_nul_in_a_name(text: &str) -> bool {
     false
 }
 
+/// Where the string that begins at `at` ends; none where there is no string.
+pub(crate) fn string_end(text: &[u8], at: usize) -> Option<usize> {
+    let mut at = at.checked_add(1).filter(|_| text.get(at) == Some(&b'"'))?;
+    loop {
+        let left = text.get(at..)?;
+        let next = left.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        let step = if left.get(next) == Some(&b'"') { 1 } else { 2 };
+        at = at.checked_add(next)?.checked_add(step)?;
+        if step == 1 {
+            return Some(at);
+        }
+    }
+}
+
+/// Where the value that begins at `at` ends, in text without space; none where there is no value.
+pub(crate) fn value_end(text: &[u8], at: usize) -> Option<usize> {
+    let is_plain = |byte: &u8| !matches!(byte, b'"' | b'{' | b'[' | b'}' | b']' | b',' | b':');
+    let (mut at, mut depth) = (at, 0_usize);
+    loop {
+        match text.get(at)? {
+            b'"' => at = string_end(text, at)?,
+            b'{' | b'[' => (at, depth) = (at.checked_add(1)?, depth.checked_add(1)?),
+            b'}' | b']' => (at, depth) = (at.checked_add(1)?, depth.checked_sub(1)?),
+            b',' | b':' if depth > 0 => at = at.checked_add(1)?,
+            b',' | b':' => return None,
+            _ => at = at.checked_add(text.get(at..)?.iter().take_while(|byte| is_plain(byte)).count())?,
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// The same JSON without the space between its parts.
+pub(crate) fn without_space(text: &str) -> String {
+    let (mut within, mut escaped) = (false, false);
+    let is_kept = |character: &char| {
+        let is_quote = *character == '"' && !escaped;
+        escaped = *character == '\\' && !escaped;
+        within ^= is_quote;
+        within || !matches!(character, ' ' | '\t' | '\n' | '\r')
+    };
+    text.chars().filter(is_kept).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +137,24 @@ mod tests {
     fn only_names_are_looked_at_for_nul() {
         assert!(has_nul_in_a_name(r#"{"a":{"b\u0000c" : 1}}"#));
         assert!(!has_nul_in_a_name(r#"{"a":"\u0000","b":["\"\u0000\":",":"]}"#));
+    }
+
+    #[test]
+    fn a_value_ends_where_it_ends() {
+        for (text, value) in [
+            (r#"{"a":[1,{"b":"]\\\"}"}]},7"#, r#"{"a":[1,{"b":"]\\\"}"}]}"#),
+            ("1.5e3,2", "1.5e3"),
+            ("true}", "true"),
+            (r#""\\","#, r#""\\""#),
+            ("[]]", "[]"),
+        ] {
+            assert_eq!(value_end(text.as_bytes(), 0), Some(value.len()), "{text}");
+        }
+        for none in ["", "}", ",", "[1", r#""a"#, r#""a\"#] {
+            assert_eq!(value_end(none.as_bytes(), 0), None, "{none}");
+        }
+        assert_eq!(string_end(b"1", 0), None);
+        assert_eq!(without_space("{ \"a b\\\" \" :\n[ 1 ,\t2 ] }"), r#"{"a b\" ":[1,2]}"#);
     }
 
     #[test]

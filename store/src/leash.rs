@@ -1,6 +1,6 @@
 //! One deadline that every thread can see and move: an op's, from its arrival to its answer.
 //!
-//! Each connection carries a [`Tether`]: SQLite asks it every thousand steps of a statement, and while it waits for a lock,
+//! Each connection carries a [`Tether`]: SQLite asks it every hundred steps of a statement, and while it waits for a lock,
 //! whether the leash of the work in hand has run out.
 
 use std::sync::{

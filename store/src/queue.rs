@@ -93,6 +93,11 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Whether anybody but that app waits.
+    pub(crate) fn has_others(&self, app: u64) -> bool {
+        self.state.lock().rounds.has_others(app)
+    }
+
     /// A piece of that app is no longer in hand.
     pub(crate) fn done(&self, app: u64) {
         let mut state = self.state.lock();

@@ -96,6 +96,7 @@ pub(crate) async fn run(config: Config, opened: Opened, registry: OwnedFd) -> Re
 
 /// Lets everybody finish: first who reads, so that the writer's connection is the last, which takes the log away with it.
 async fn close(store: &Store, readers: Vec<JoinHandle<()>>, writer: JoinHandle<()>) {
+    store.scans.close();
     store.reads.close();
     join(readers).await;
     drop(store.point.lock().take());

@@ -1,4 +1,5 @@
-//! The threads that read: one connection each, work in rounds over the apps, everything on a leash.
+//! The threads that read: one connection each, work in rounds over the apps, everything on a leash. One app's scans never
+//! hold every thread that scans, and what is quick has a thread that never scans.
 
 use std::{
     sync::Arc,
@@ -6,17 +7,18 @@ use std::{
     time::Duration,
 };
 
-use fazt_protocol::op::{Op, Refusal};
+use fazt_protocol::op::{Code, Op, Refusal};
 use tokio::sync::oneshot;
 
 use crate::{
     connection::Connection,
     ds, files, kv,
     question::{Question, Reply},
-    queue::Taken,
-    refusal::{OpError, late},
+    queue::{Queue, Taken},
+    refusal::{OpError, invalid, late},
     s3,
     store::Store,
+    writer::{Job, Write},
 };
 
 /// Work for a reader.
@@ -45,28 +47,38 @@ pub(crate) struct Reading<'a> {
     pub(crate) now_ms: i64,
 }
 
+impl<'a> Reading<'a> {
+    fn new(sql: &'a rusqlite::Connection, app: u64) -> Self {
+        Self { sql, app, now_ms: crate::store::unix_ms() }
+    }
+}
+
 /// The registry's work is nobody's turn but its own.
 pub(crate) const REGISTRY: u64 = 0;
 
-/// Starts the threads; each ends when the queue is closed and empty, and closes its connection.
+/// Starts the threads: the first takes what is quick, the others scan. Each ends when its queue is closed and empty, and
+/// closes its connection.
 pub(crate) fn start(store: &Arc<Store>, connections: Vec<Connection>) -> std::io::Result<Vec<JoinHandle<()>>> {
-    let start = |connection| {
+    let start = |(at, connection)| {
         let store = Arc::clone(store);
-        thread::Builder::new().name("reader".to_owned()).spawn(move || run(&store, &connection))
+        thread::Builder::new().name("reader".to_owned()).spawn(move || {
+            let queue = if at == 0 { &store.reads } else { &store.scans };
+            run(&store, queue, &connection);
+        })
     };
-    connections.into_iter().map(start).collect()
+    connections.into_iter().enumerate().map(start).collect()
 }
 
-fn run(store: &Store, connection: &Connection) {
+fn run(store: &Store, queue: &Queue<Read>, connection: &Connection) {
     loop {
-        match store.reads.take(1, Duration::from_secs(3_600)) {
+        match queue.take(1, Duration::from_secs(3_600)) {
             Taken::Work(work) => {
                 for (app, read) in work {
                     match read {
                         Read::Op(question) => serve(store, connection, *question),
                         Read::Task(task) => task(connection),
                     }
-                    store.reads.done(app);
+                    queue.done(app);
                 }
             }
             Taken::Nothing => {}
@@ -76,6 +88,9 @@ fn run(store: &Store, connection: &Connection) {
 }
 
 fn serve(store: &Store, connection: &Connection, question: Question) {
+    if question.op.is_write() {
+        return plan(store, connection, question);
+    }
     if let Some(delay) = store.delay.filter(|_| question.is_wanted()) {
         delay.hold_up();
     }
@@ -83,11 +98,40 @@ fn serve(store: &Store, connection: &Connection, question: Question) {
     question.answer(store, outcome);
 }
 
+/// Finds the documents of a write and passes it on to the writer. It is not begun by that: where it is late here,
+/// nothing can have happened.
+fn plan(store: &Store, connection: &Connection, mut question: Question) {
+    let planned = match &question.op {
+        _ if !question.is_wanted() => Err(late()),
+        Op::Ds(op) => {
+            let plan = connection.within(&question.leash, |sql| {
+                ds::plan::make(&Reading::new(sql, question.channel.app), op, &question.body)
+            });
+            plan.map_err(|error| logged(error, &question))
+        }
+        Op::Kv(_) | Op::S3(_) | Op::Files(_) => Err(invalid("not a write by a query")),
+    };
+    let planned = planned.and_then(|plan| match question.lease.grow(plan.bytes()) {
+        true => Ok(plan),
+        false => Err(Refusal::new(Code::Unavailable, "too many large writes at once; try again")),
+    });
+    let plan = match planned {
+        Ok(plan) => Some(plan),
+        // Its token may have been used, and then the first answer is due whatever is asked now.
+        Err(refusal) if question.once.is_some() && refusal.code == Code::InvalidArgument => None,
+        Err(refusal) => return question.answer(store, Err(refusal)),
+    };
+    let app = question.channel.app;
+    if let Err(Write::Op(job)) = store.writes.push(app, Write::Op(Box::new(Job { question, plan }))) {
+        job.question.answer(store, Err(Refusal::new(Code::Unavailable, "the store is closing")));
+    }
+}
+
 /// Executes an op that only reads.
 pub(crate) fn execute(connection: &Connection, question: &Question, store: &Store) -> Result<Reply, Refusal> {
     let channel = &question.channel;
     let outcome = connection.within(&question.leash, |sql| {
-        let reading = Reading { sql, app: channel.app, now_ms: crate::store::unix_ms() };
+        let reading = Reading::new(sql, channel.app);
         match &question.op {
             Op::Kv(op) => kv::read::answer(&reading, op),
             Op::Ds(op) => ds::find::answer(&reading, op, &question.body),
@@ -95,14 +139,16 @@ pub(crate) fn execute(connection: &Connection, question: &Question, store: &Stor
             Op::Files(op) => files::answer(&reading, channel.version, op),
         }
     });
-    let outcome = outcome.map_err(|error| {
-        if let (OpError::Sql(sql), false) = (&error, error.is_interrupt()) {
-            let (request_id, app, op) = (question.request.as_str(), channel.app_name.as_str(), question.op.name());
-            tracing::error!(request_id, app, op, "failed to read: {sql}");
-        }
-        error.into_refusal()
-    });
-    outcome.and_then(|reply| reply.leased(&store.bodies))
+    outcome.map_err(|error| logged(error, question)).and_then(|reply| reply.leased(&store.bodies))
+}
+
+/// The answer to what failed; where SQLite did, the log has it.
+fn logged(error: OpError, question: &Question) -> Refusal {
+    if let (OpError::Sql(sql), false) = (&error, error.is_interrupt()) {
+        let (request_id, app, op) = (question.request.as_str(), question.channel.app_name.as_str(), question.op.name());
+        tracing::error!(request_id, app, op, "failed to read: {sql}");
+    }
+    error.into_refusal()
 }
 
 impl Store {
@@ -116,7 +162,7 @@ impl Store {
             // Who no longer waits does not want to know.
             let _gone = done.send(work(&connection.sql).map_err(OpError::into_refusal));
         }));
-        let closing = || Refusal::new(fazt_protocol::op::Code::Unavailable, "the store is closing");
+        let closing = || Refusal::new(Code::Unavailable, "the store is closing");
         self.reads.push(REGISTRY, task).map_err(|_task| closing())?;
         answer.await.unwrap_or_else(|_dropped| Err(closing()))
     }

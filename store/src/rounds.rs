@@ -64,6 +64,11 @@ impl<T> Rounds<T> {
         }
     }
 
+    /// Whether something of another app than that one waits.
+    pub(crate) fn has_others(&self, app: u64) -> bool {
+        self.turns.iter().any(|turn| *turn != app)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.turns.is_empty()
     }
@@ -94,6 +99,8 @@ mod tests {
         let taken: Vec<_> = std::iter::from_fn(|| rounds.take()).map(|(_, work)| work).collect();
         assert_eq!(taken, ["a1", "b1", "a2", "a3"]);
         assert!(rounds.is_empty());
+        rounds.push(1, "a4");
+        assert!(rounds.has_others(2) && !rounds.has_others(1));
     }
 
     #[test]

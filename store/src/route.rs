@@ -3,15 +3,13 @@
 use fazt_protocol::op::{Op, ds, kv, s3};
 
 use crate::{
+    ds::plan,
     question::Question,
     readers::{self, Read},
     refusal::late,
     store::Store,
-    writer::Write,
+    writer::{Job, Write},
 };
-
-/// Keys of a `getMany` that are still looked up at once.
-const FEW_KEYS: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -27,13 +25,22 @@ pub(crate) enum Route {
 pub(crate) fn route(op: &Op, delayed: bool) -> Route {
     let point = match op {
         Op::Kv(kv::Op::Get { .. } | kv::Op::GetVersion { .. }) | Op::S3(s3::Op::Head { .. }) => true,
-        Op::Kv(kv::Op::GetMany { keys }) => keys.len() <= FEW_KEYS,
-        Op::Ds(ds::Op { verb: ds::Verb::Count, .. }) | Op::Ds(_) | Op::Kv(_) | Op::S3(_) | Op::Files(_) => false,
+        // Of `getMany` each value may be a mebibyte, and everybody would wait for all of them.
+        Op::Ds(_) | Op::Kv(_) | Op::S3(_) | Op::Files(_) => false,
     };
     match (op.is_write(), point && !delayed) {
         (true, _) => Route::Writer,
         (false, true) => Route::Here,
         (false, false) => Route::Reader,
+    }
+}
+
+/// Whether a read may look at any number of rows: among the keys of a list there may be many that have expired.
+fn scans(op: &Op, body: &[u8]) -> bool {
+    match op {
+        Op::Ds(ds::Op { verb: ds::Verb::FindOne, .. }) => !body.starts_with(b"\""),
+        Op::Ds(_) | Op::Kv(kv::Op::List { .. }) => true,
+        Op::Kv(_) | Op::S3(_) | Op::Files(_) => false,
     }
 }
 
@@ -53,10 +60,37 @@ impl Store {
     /// Gives a question to the threads that it is for; gives it back where they take nothing more.
     pub(crate) fn pass_on(&self, question: Question, route: Route) -> Result<(), ()> {
         let app = question.channel.app;
-        let question = Box::new(question);
         match route {
-            Route::Writer => self.writes.push(app, Write::Op(question)).map_err(drop),
-            Route::Reader | Route::Here => self.reads.push(app, Read::Op(question)).map_err(drop),
+            // What a write by a query is for is found by a reader, which passes it on.
+            Route::Writer if !plan::is_due(&question.op, &question.body) => {
+                let job = Box::new(Job { question, plan: None });
+                self.writes.push(app, Write::Op(job)).map_err(drop)
+            }
+            Route::Writer | Route::Reader | Route::Here => {
+                let queue = if scans(&question.op, &question.body) { &self.scans } else { &self.reads };
+                queue.push(app, Read::Op(Box::new(question))).map_err(drop)
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_single_values_are_read_in_the_reactor() {
+        let get = |key: &str| Op::Kv(kv::Op::Get { key: key.to_owned() });
+        assert_eq!((route(&get("k"), false), route(&get("k"), true)), (Route::Here, Route::Reader));
+        for count in [1, 15, 16] {
+            let keys = vec![kv::Key("k".to_owned()); count];
+            assert_eq!(route(&Op::Kv(kv::Op::GetMany { keys }), false), Route::Reader, "{count} keys");
+        }
+    }
+
+    #[test]
+    fn what_is_named_by_an_id_is_no_scan() {
+        let one = Op::Ds(ds::Op { collection: "c".to_owned(), verb: ds::Verb::FindOne });
+        assert!(!scans(&one, b"\"id\"") && scans(&one, b"{}"));
     }
 }

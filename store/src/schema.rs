@@ -3,7 +3,11 @@
 use rusqlite::Connection;
 
 /// In order; the n-th makes version n.
-const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_once.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_once.sql"),
+    include_str!("migrations/0003_collections.sql"),
+];
 
 /// What this program understands.
 pub(crate) const NEWEST: u32 = MIGRATIONS.len() as u32;
@@ -66,12 +70,19 @@ mod tests {
         let sql = Connection::open_in_memory().unwrap();
         let first = MIGRATIONS[0];
         sql.execute_batch(&format!("{first} PRAGMA user_version = 1; PRAGMA application_id = {APPLICATION};")).unwrap();
-        sql.execute_batch("INSERT INTO app (name) VALUES ('kept')").unwrap();
+        sql.execute_batch(
+            "INSERT INTO app (name) VALUES ('kept'); INSERT INTO usage (app, bytes) VALUES (1, 10), (2, 10);
+             INSERT INTO collection (app, name) VALUES (1, 'ab'), (1, 'ö');",
+        )
+        .unwrap();
         migrate(&sql).unwrap();
         assert_eq!(version(&sql).unwrap(), NEWEST);
         let kept: String = sql.query_row("SELECT name FROM app", [], |row| row.get(0)).unwrap();
         assert_eq!(kept, "kept");
         sql.query_row("SELECT count(*) FROM once", [], |row| row.get::<_, i64>(0)).unwrap();
+        let bytes =
+            |app: i64| sql.query_row("SELECT bytes FROM usage WHERE app = ?1", [app], |row| row.get::<_, i64>(0));
+        assert_eq!((bytes(1), bytes(2)), (Ok(10 + 2 * 66), Ok(10)), "its collections are charged");
     }
 
     #[test]

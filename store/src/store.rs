@@ -18,8 +18,11 @@ use crate::{
     session::Channel, writer::Write,
 };
 
-/// Threads that scan.
-pub(crate) const READERS: usize = 2;
+/// Threads that read: all but one scan, and that one never does.
+pub(crate) const READERS: usize = 3;
+/// Scans that one app may have in hand at once: never every thread that there is for them.
+const SCANS: usize = 1;
+const _: () = assert!(SCANS < READERS - 1, "other apps' scans find a thread beside one app's");
 /// Bodies in this process at once, in bytes.
 const BODIES: usize = 256 * 1024 * 1024;
 /// Channels of workers.
@@ -30,6 +33,9 @@ pub(crate) struct Store {
     /// Answers point reads, on the reactor's thread; taken out when the store closes.
     pub(crate) point: Mutex<Option<Connection>>,
     pub(crate) writes: Queue<Write>,
+    /// What may take as long as a call may.
+    pub(crate) scans: Queue<Read>,
+    /// Reads of which each is of few rows: they never wait for a scan, whosever it is.
     pub(crate) reads: Queue<Read>,
     pub(crate) bodies: Arc<Budget>,
     pub(crate) counters: Counters,
@@ -48,6 +54,8 @@ pub(crate) struct Store {
 pub(crate) struct Limits {
     /// Bytes of an app.
     pub(crate) app_bytes: u64,
+    /// Collections of an app.
+    pub(crate) collections: u64,
     /// Documents of a collection.
     pub(crate) documents: u64,
     /// Lines of an app's log.
@@ -69,8 +77,8 @@ impl Store {
         Arc::new(Self {
             point: Mutex::new(Some(point)),
             writes: Queue::new(usize::MAX),
-            // One app's scans never hold every reader.
-            reads: Queue::new(READERS.saturating_sub(1).max(1)),
+            scans: Queue::new(SCANS),
+            reads: Queue::new(usize::MAX),
             bodies: Budget::new(BODIES),
             counters: Counters::default(),
             key,
@@ -114,6 +122,7 @@ impl Limits {
     fn of(config: &Config) -> Self {
         Self {
             app_bytes: config.app_storage_bytes,
+            collections: config.app_collections,
             documents: config.collection_documents,
             log_lines: config.log_lines,
             log_age_ms: i64::try_from(config.log_age.as_millis()).unwrap_or(i64::MAX),

@@ -37,7 +37,7 @@ pub(crate) fn step(
         return Ok(false);
     }
     let leash = Leash::until(fazt_protocol::clock::now_ns().saturating_add(5_000_000));
-    if connection.within(&leash, |sql| sql.execute_batch("BEGIN IMMEDIATE")).is_err() {
+    if connection.begin(&leash).is_err() {
         return Ok(false);
     }
     let swept = sweep(sql, ledger, now_ms, limits).and_then(|more| {

@@ -10,11 +10,11 @@ use std::{
 };
 
 use clap::Parser;
-use fazt_jail::{Born, Kin, Layers, Nest, Newborn, Offspring, Policy, Strictness, clone, die_with_parent, enter};
+use fazt_jail::{Born, Kin, Layers, Nest, Newborn, Offspring, Policy, Strictness, clone_into, die_with_parent, enter};
 use fazt_protocol::{
     call::{FromWorker, Ready, ToWorker},
     pipe::Pipe,
-    spawn::{FromZygote, Jail, ToZygote},
+    spawn::{FromZygote, Jail, Role, ToZygote},
     version::PROTOCOL,
 };
 use fazt_worker::flags::{Flags, NESTED};
@@ -39,7 +39,9 @@ fn main() {
     router.send(&FromZygote::Ready { protocol: PROTOCOL, jail }, None).unwrap();
     while let Ok(ToZygote::Spawn(spawn)) = router.receive(None) {
         let (call, _page) = (router.take_descriptor().unwrap(), router.take_descriptor().unwrap());
-        match clone(&nest, Kin::Sibling).unwrap() {
+        // Into its group, where there is one: the router looks for it there before it looks at anything else.
+        let group = spawn.grouped.then(|| router.take_descriptor().unwrap());
+        match clone_into(&nest, Kin::Sibling, group.as_ref().map(AsFd::as_fd)).unwrap() {
             Born::Inside(newborn) => exit(live(newborn, &lie, layers, call, &flags)),
             Born::Outside(Offspring { pid, pidfd }) => {
                 let answer = FromZygote::Spawned { number: spawn.number, pid };
@@ -55,7 +57,7 @@ fn live(newborn: Newborn<'_>, lie: &str, layers: u32, call: OwnedFd, flags: &Fla
     match lie {
         "none" => {
             let slice = std::time::Duration::from_millis(20);
-            drop(enter(newborn, &Policy { keep: &keep, slot: 1, limits: flags.limits(), slice }).unwrap());
+            drop(enter(newborn, &Policy { keep: &keep, slot: 1, limits: flags.limits(Role::Worker), slice }).unwrap());
         }
         "namespaces" | "nothing" => {}
         // The other layers that can be seen are there, so that it is this one that is missed.

@@ -62,7 +62,7 @@ fn bear(zygote: &mut Zygote, number: u64) -> Fallible<(Child, Duration)> {
     let began = Instant::now();
     let (call, theirs) = fd::pair()?;
     let page = board::create()?;
-    let spawn = ToZygote::Spawn(Spawn { number, role: Role::Worker });
+    let spawn = ToZygote::Spawn(Spawn { number, role: Role::Worker, grouped: false });
     zygote.send_with(&spawn, &[theirs.as_fd(), page.as_fd()], None)?;
     drop((theirs, page));
     let FromZygote::Spawned { .. } = zygote.receive(None)? else { return Err("no child was born".into()) };

@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::oracle::log;
+use crate::{
+    oracle::log,
+    wait::{eventually, seconds},
+};
 
 /// How long a farm may be silent before the test has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -102,6 +105,13 @@ impl Answer {
         let problem: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         problem["code"].as_str().unwrap_or_default().to_owned()
     }
+
+    /// The same as the log calls it: `ok` where there is no problem.
+    #[must_use]
+    pub fn outcome(&self) -> String {
+        let code = self.code();
+        if code.is_empty() { "ok".to_owned() } else { code }
+    }
 }
 
 impl App {
@@ -133,6 +143,15 @@ impl App {
     /// `GET`.
     pub fn get(&self, target: &str) -> Answer {
         self.send(&Request::new("GET", target))
+    }
+
+    /// `GET` of an app whose workers may have died before they answered: it is started more slowly, and yet started.
+    #[must_use]
+    pub fn once_started(&self, target: &str) -> Answer {
+        eventually(seconds(20), "the app is started again", || {
+            let answer = self.get(target);
+            (answer.code() != "overloaded").then_some(answer)
+        })
     }
 
     /// `POST` with JSON.
@@ -190,19 +209,6 @@ impl App {
         }
         if answer.is_err() { sent.and(answer) } else { answer }
     }
-}
-
-/// Sends bytes and reads what comes, to the end of the connection.
-#[must_use]
-pub fn raw(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
-    let mut connection = connect(address).unwrap();
-    // It may be closed before all is written.
-    let _closed = connection.get_mut().write_all(bytes);
-    let mut all = Vec::new();
-    // A reset after the answer is an end as well.
-    let _reset = connection.read_to_end(&mut all);
-    log::note_all(address, &all);
-    all
 }
 
 /// A connection that gives up on a silent farm.

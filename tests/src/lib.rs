@@ -19,5 +19,6 @@ pub mod oracle;
 pub mod process;
 pub mod programs;
 pub mod setup;
+pub mod starting;
 pub mod wait;
 pub mod wire;

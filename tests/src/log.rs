@@ -73,7 +73,6 @@ impl Log {
     }
 
     /// Waits for an event of that message.
-    #[must_use]
     pub fn heard(&self, message: &str) -> Value {
         eventually(PATIENCE, &format!("a log line {message:?}"), || self.said(message).into_iter().next())
     }

@@ -59,9 +59,9 @@ impl Process {
         rustix::process::prlimit(Pid::from_raw(self.pid), Resource::Nofile, limit).unwrap();
     }
 
-    /// Sends a signal; a process that is gone does not mind.
+    /// Sends a signal; a process that is gone does not mind, and a later one of its number gets none.
     pub fn signal(&self, signal: Signal) {
-        if let Some(pid) = Pid::from_raw(self.pid) {
+        if let Some(pid) = Pid::from_raw(self.pid).filter(|_| self.is_alive()) {
             // It may have ended a moment ago.
             let _gone = kill_process(pid, signal);
         }
@@ -73,10 +73,10 @@ impl Process {
         eventually(Duration::from_secs(5), &format!("{self:?} is gone after SIGKILL"), || !self.is_alive());
     }
 
-    /// Descriptors that it holds; zero where this user may not look.
+    /// Descriptors that it holds; none where this user may not look.
     #[must_use]
-    pub fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.pid)).map(Iterator::count).unwrap_or_default()
+    pub fn descriptors(&self) -> Option<usize> {
+        fs::read_dir(format!("/proc/{}/fd", self.pid)).map(Iterator::count).ok()
     }
 
     /// Its resident memory in bytes.
@@ -123,6 +123,12 @@ pub fn descendants(of: i32) -> Vec<Process> {
         next += 1;
     }
     found
+}
+
+/// Whether a worker of that number is there.
+#[must_use]
+pub fn is_worker(pid: i32) -> bool {
+    Process::find(pid).is_some_and(|found| found.name == "fazt-worker" && !found.is_zombie())
 }
 
 /// All whose command line holds that text.

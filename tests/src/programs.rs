@@ -4,6 +4,7 @@ use std::{
     env, fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use tempfile::TempDir;
@@ -34,6 +35,20 @@ pub fn path(name: &str) -> PathBuf {
     let path = folder().join(name);
     assert!(path.exists(), "{} is not there: run scripts/check, or cargo build --workspace first", path.display());
     path
+}
+
+/// The farm's own in a folder that everybody can read, with another one for its workers' zygote.
+#[must_use]
+pub fn with_worker(program: &str) -> TempDir {
+    copied(&FARM.map(|name| (name, if name == "fazt-worker" { program } else { name })))
+}
+
+/// The command `fazt`, for the farm there.
+#[must_use]
+pub fn fazt(server: &str, token: &str) -> Command {
+    let mut command = Command::new(path("fazt"));
+    command.env_clear().args(["--server", server, "--token", token]);
+    command
 }
 
 /// A folder that everybody can read, with copies of the programs: `(name there, program)`.

@@ -2,7 +2,6 @@
 //! [`Setup::refused`] what it says where it must not.
 
 use std::{
-    fs,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -16,6 +15,7 @@ use crate::{
     farm::Farm,
     log::Log,
     programs,
+    starting::Starting,
     wait::{eventually, millis, promised, seconds},
 };
 
@@ -83,8 +83,8 @@ impl Setup {
             descriptors: None,
         };
         // More than its default of 500 ms, which a disk that others flush to at the same time does not always keep: what is
-        // tested of deadlines sets its own.
-        let storage = format!("{}ms", promised(millis(900)).as_millis());
+        // tested of deadlines sets its own. Less than a whole request's limit, whoever holds the machine.
+        let storage = format!("{}ms", promised(millis(900)).min(seconds(4)).as_millis());
         setup
             .flag("--workers", &workers.to_string())
             .flag("--listen", "127.0.0.1:0")
@@ -138,32 +138,29 @@ impl Setup {
     /// Starts it and waits until it serves.
     #[must_use]
     pub fn start(&self) -> Farm {
-        let mut child = self.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let log = Log::follow(child.stderr.take().unwrap());
+        let mut starting = self.spawn();
+        let (log, _said) = (Log::follow(starting.errors()), Log::follow(starting.output()));
         let ready = eventually(seconds(20), "the farm is ready", || {
-            if let Some(status) = child.try_wait().unwrap() {
+            if let Some(status) = starting.ended() {
                 panic!("the farm ended before it was ready: {status}\n{}", log.text());
             }
             // The store has its own such line; the farm's names where it listens.
             log.said("ready").into_iter().find(|event| event["listen"].is_string())
         });
-        let address = ready["listen"].as_str().unwrap().split(", ").next().unwrap().parse().unwrap();
-        let token = fs::read_to_string(self.data.path().join("admin.token")).unwrap_or_default();
-        Farm::new(child, address, token.trim().to_owned(), log, Arc::clone(&self.data))
+        starting.serving(ready["listen"].as_str().unwrap(), log)
     }
 
     /// Starts it where it must refuse; waits for its end.
     #[must_use]
     pub fn refused(&self) -> Refusal {
-        let mut child = self.command().stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let log = Log::follow(child.stderr.take().unwrap());
-        let out = Log::follow(child.stdout.take().unwrap());
+        let mut starting = self.spawn();
+        let (log, out) = (Log::follow(starting.errors()), Log::follow(starting.output()));
         let what = "the farm refuses to start";
         let status = eventually(seconds(20), what, || {
             if log.said("ready").iter().any(|event| event["listen"].is_string()) {
-                child.kill().unwrap();
+                starting.kill();
             }
-            child.try_wait().unwrap()
+            starting.ended()
         });
         // The pipes close with the last process that holds them: a child that lives on is noticed here.
         eventually(seconds(3), "nothing that was started lives on", || log.is_ended() && out.is_ended());
@@ -171,9 +168,13 @@ impl Setup {
         Refusal { code: status.code(), said, told }
     }
 
-    /// The command that starts it, for what else is to be done with it.
+    /// Starts it and waits for nothing.
     #[must_use]
-    pub fn command(&self) -> Command {
+    pub fn spawn(&self) -> Starting {
+        Starting::new(&mut self.command(), Arc::clone(&self.data))
+    }
+
+    fn command(&self) -> Command {
         let router = self.programs.join("fazt-router");
         let mut command = match self.descriptors {
             None => Command::new(router),

@@ -1,4 +1,4 @@
-//! The one way to wait: for a condition, up to a deadline. Nothing else in these tests sleeps.
+//! The one way to wait: for a condition, up to a deadline. Who sleeps for another reason stands in `tidy/sleeps.rs`.
 
 use std::{
     fs,

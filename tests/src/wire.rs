@@ -122,12 +122,6 @@ impl Wire {
         heard.is_ok() || !self.stream.buffer().is_empty()
     }
 
-    /// When it was opened.
-    #[must_use]
-    pub fn opened(&self) -> Instant {
-        self.opened
-    }
-
     fn next_answer(&mut self, to_head: bool) -> Option<Answer> {
         let is_one = self.stream.fill_buf().is_ok_and(|bytes| bytes.starts_with(b"HTTP/1."));
         let answer = is_one.then(|| http::read(&mut self.stream, to_head, self.opened).ok())??;

@@ -36,7 +36,7 @@ const BIRTHS: u64 = 2_000;
 
 fn main() -> ExitCode {
     if env::args().any(|argument| argument == "--zygote-fd") {
-        zygote::run(&Config::from_flags(&Flags::parse()).unwrap(), wait_and_spin).unwrap();
+        zygote::run(&Config::from_flags(&Flags::parse()).unwrap(), || Ok(()), wait_and_spin).unwrap();
         return ExitCode::SUCCESS;
     }
     let mut farm = start();
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
 }
 
 /// Every child's life: it waits to be spoken to, as a blank worker does, and then spins, as a runaway does.
-fn wait_and_spin(birth: Birth) -> i32 {
+fn wait_and_spin(birth: Birth, (): ()) -> i32 {
     let ready = Ready { protocol: PROTOCOL, layers: birth.jailed.layers().bits() };
     let mut call: Pipe<ToWorker, FromWorker> = Pipe::new(birth.call);
     call.send(&FromWorker::Ready(ready), None).unwrap();
@@ -97,7 +97,7 @@ fn start() -> (Child, Pipe<FromZygote, ToZygote>) {
 fn bear(spawn: &mut Pipe<FromZygote, ToZygote>, number: u64) -> (Pipe<FromWorker, ToWorker>, OwnedFd) {
     let (ours, theirs) = fd::pair().unwrap();
     let page = board::create().unwrap();
-    let order = ToZygote::Spawn(Spawn { number, role: Role::Worker });
+    let order = ToZygote::Spawn(Spawn { number, role: Role::Worker, grouped: false });
     spawn.send_with(&order, &[theirs.as_fd(), page.as_fd()], None).unwrap();
     drop(theirs);
     match spawn.receive(None).unwrap() {

@@ -4,6 +4,7 @@
 //! runs this has no other use, since it ends up in the nest itself.
 
 use fazt_jail::{JailError, LayerReport, Nest, Strictness, probe, start_again_inside};
+use fazt_protocol::spawn::Role;
 use serde_json::json;
 
 use crate::flags::{Flags, NESTED};
@@ -15,7 +16,7 @@ use crate::flags::{Flags, NESTED};
 pub fn run(flags: &Flags) -> Result<i32, JailError> {
     let Some(arrival) = flags.arrival else { match start_again_inside(Strictness::BestEffort, NESTED)? {} };
     let nest = Nest::settle(Strictness::BestEffort, arrival)?;
-    let reports = probe(&nest, flags.limits())?;
+    let reports = probe(&nest, flags.limits(Role::Worker))?;
     reports.iter().for_each(|report| println!("{}", line(report)));
     let complete = reports.iter().all(LayerReport::is_enough);
     Ok(i32::from(!complete))

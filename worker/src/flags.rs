@@ -2,6 +2,7 @@
 
 use clap::{Parser, ValueEnum};
 use fazt_jail::{Arrival, Limits, Strictness};
+use fazt_protocol::spawn::Role;
 
 use crate::engine;
 
@@ -24,9 +25,6 @@ pub struct Flags {
     /// What a missing layer means: strict, best-effort or off.
     #[arg(long, value_name = "MODE", default_value = "strict")]
     pub sandbox: Strictness,
-    /// Everything that a worker may have mapped, in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 1 << 30)]
-    pub address_space_bytes: u64,
     /// CPU seconds in a worker's whole life; the router retires it before.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub cpu_seconds: u64,
@@ -46,6 +44,14 @@ pub struct Flags {
     #[arg(long = "nested", hide = true)]
     pub arrival: Option<Arrival>,
 }
+
+/// What a worker may write to beside its engine's arenas and image: request and answer, what the store says, the
+/// compiler, the C library's heap. Measured: docs/capacity.md.
+const BEYOND_ENGINE: u64 = 96 << 20;
+/// The same of a builder: an archive, what it unpacks to, and three compressors' tables.
+const BUILDER_BYTES: u64 = 1 << 30;
+/// What cannot be written to: the program, its libraries; and the stack, which has a bound of its own.
+const PROGRAM_BYTES: u64 = 64 << 20;
 
 /// How a worker forgets what a request left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -69,9 +75,16 @@ impl Flags {
 
     /// The kernel's bounds on each child.
     #[must_use]
-    pub const fn limits(&self) -> Limits {
+    pub fn limits(&self, role: Role) -> Limits {
+        let engine = self.engine().mapped_bytes();
+        let beyond = match role {
+            Role::Worker => BEYOND_ENGINE,
+            Role::Builder => BUILDER_BYTES,
+        };
+        let data_bytes = engine.saturating_add(beyond);
         Limits {
-            address_space_bytes: self.address_space_bytes,
+            address_space_bytes: data_bytes.saturating_add(PROGRAM_BYTES),
+            data_bytes,
             cpu_seconds: self.cpu_seconds,
             stack_bytes: self.stack_bytes,
         }
@@ -88,6 +101,20 @@ mod tests {
         let flags = Flags::try_parse_from(given.into_iter().chain(["--nested=0:65535"])).unwrap();
         assert_eq!((flags.zygote_fd, flags.parent, flags.sandbox), (Some(3), Some(7), Strictness::BestEffort));
         assert_eq!(flags.arrival.map(|arrival| arrival.to_string()).as_deref(), Some("0:65535"));
+    }
+
+    #[test]
+    fn what_a_worker_may_have_follows_its_heap() {
+        let limits = |memory: &str, state: &str| {
+            let given = ["fazt-worker", "--check-jail", "--memory-bytes", memory, "--fresh-state", state];
+            Flags::parse_from(given).limits(Role::Worker)
+        };
+        let usual = limits("67108864", "image");
+        assert_eq!((usual.data_bytes >> 20, usual.address_space_bytes >> 20), (256, 320));
+        assert_eq!(limits("67108864", "context").data_bytes >> 20, 288);
+        assert_eq!(limits("16777216", "image").data_bytes >> 20, 160);
+        let most = limits("4294967296", "image");
+        assert_eq!((most.data_bytes >> 20, most.address_space_bytes >> 20), (8288, 8352));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 the router is done with it, 1 a layer of the jail is missing or the conversation broke, 2 wrong usage.
 
-use std::{cell::Cell, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
 use fazt_protocol::spawn::Role;
@@ -30,17 +30,11 @@ fn main() -> ExitCode {
 }
 
 fn raise(flags: &Flags, config: &Config) -> Result<i32, String> {
-    // The first start only goes inside its namespaces and starts again: what children share is made in the second.
-    let blank = Cell::new(match config.arrival {
-        Some(_) => Some(shared(flags)?),
-        None => None,
-    });
-    let live = |birth: zygote::Birth| match birth.role {
-        // Each child takes its own: what it takes is a copy from the fork on.
-        Role::Worker => blank.take().map_or(zygote::status::NOT_JAILED, |blank| serve::run(birth, blank)),
+    let live = |birth: zygote::Birth, blank: Blank| match birth.role {
+        Role::Worker => serve::run(birth, blank),
         Role::Builder => builder::run(birth),
     };
-    zygote::run(config, live).map(|()| 0).map_err(|error| format!("failed to {error}"))
+    zygote::run(config, || shared(flags), live).map(|()| 0).map_err(|error| format!("failed to {error}"))
 }
 
 /// What every child inherits: the handler that watches for writes, and an engine with the prelude in it. Nothing random,

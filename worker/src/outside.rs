@@ -25,6 +25,9 @@ pub type Router = Pipe<ToWorker, FromWorker>;
 
 /// How long before a call's deadline waiting for a new channel ends, so that the app still hears of it.
 const LAST_WORD: Duration = Duration::from_millis(5);
+/// How long a worker goes on without a channel. A store that died is back by then, as a rule; one that lives and closed this
+/// channel alone is never followed by another, and only a successor can reach it.
+const ABSENCE_MOST: Duration = Duration::from_secs(10);
 
 /// The outside of one worker.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub struct Outside {
     storage: Duration,
     questions: u32,
     logs: usize,
+    /// Since when the channel leads nowhere, as far as was noticed.
+    lost: Option<Instant>,
     /// The conversation with the router is over: this worker ends after the call.
     broken: bool,
 }
@@ -47,7 +52,8 @@ impl Outside {
     /// The outside of a worker that has just been given its store.
     #[must_use]
     pub fn new(router: Router, store: Store, board: board::Writer, most: Duration) -> Self {
-        Self { router, store, board, most, call: 0, storage: Duration::ZERO, questions: 0, logs: 0, broken: false }
+        let (call, storage, questions, logs, lost) = (0, Duration::ZERO, 0, 0, None);
+        Self { router, store, board, most, call, storage, questions, logs, lost, broken: false }
     }
 
     /// A call begins.
@@ -117,12 +123,14 @@ impl Outside {
 
     /// Waits for the router to give a channel to the store's next process.
     fn await_channel(&mut self, began: Instant) -> Result<(), Refusal> {
+        let since = *self.lost.get_or_insert(began);
         let unavailable = || Refusal::new(Code::Unavailable, "the store is being restarted");
         let last_word = self.store.deadline().checked_sub(LAST_WORD).unwrap_or(began);
         let until = began.checked_add(self.most).unwrap_or(began).min(last_word);
         match self.router.receive(Some(until)) {
             Ok(ToWorker::Rebind { grant }) => self.rebind(grant).map_err(|_error| unavailable()),
-            // A router that knows of a new store says so at once.
+            // The conversation is whole: the store is only away for longer than this question may take.
+            Err(PipeError::Late(_)) if since.elapsed() < ABSENCE_MOST => Err(unavailable()),
             _ => {
                 self.broken = true;
                 Err(unavailable())
@@ -137,6 +145,7 @@ impl Outside {
     pub fn rebind(&mut self, grant: Option<Grant>) -> Result<(), PipeError> {
         let channel = self.router.take_descriptor()?;
         self.store.rebind(channel, grant);
+        self.lost = None;
         Ok(())
     }
 }
@@ -207,6 +216,30 @@ mod tests {
         assert!(busy.unknown, "the second one was not done, the first one may have been");
         let full = asked_twice(Some(Err(Refusal::new(Code::QuotaExceeded, "full")))).unwrap_err();
         assert!(!full.unknown, "its token was looked up first: the first one was not done");
+    }
+
+    #[test]
+    fn a_store_that_is_away_for_long_costs_the_question_and_not_the_worker() {
+        let (mut outside, mut router, store) = outside();
+        drop(store);
+        let op = Op::Files(files::Op::Sources);
+        let away = outside.ask(&Question::new(&op, &[])).unwrap_err();
+        assert_eq!((away.code, away.unknown, outside.is_broken()), (Code::Unavailable, false, false), "{away}");
+        let (next, theirs) = fd::pair().unwrap();
+        router.send_with(&ToWorker::Rebind { grant: None }, &[theirs.as_fd()], None).unwrap();
+        let mut store = Pipe::<ToStore, FromStore>::new(next);
+        let back = thread::spawn(move || {
+            store.receive(None).unwrap();
+            let answer = Answer { number: 1, spent_us: 1, outcome: Ok(Found::Bytes), body: Part::empty() };
+            store.send(&FromStore::Answer(Box::new(answer)), None).unwrap();
+            store
+        });
+        assert_eq!(outside.ask(&Question::new(&op, &[])).unwrap().found, Found::Bytes);
+        // One that closed this channel alone sends no other.
+        drop(back.join().unwrap());
+        outside.lost = Instant::now().checked_sub(ABSENCE_MOST);
+        assert_eq!(outside.ask(&Question::new(&op, &[])).unwrap_err().code, Code::Unavailable);
+        assert!(outside.is_broken());
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! The engine is inherited from the zygote, so that a blank worker is warm. A call is served in this order: the whole body,
 //! the run, the answer with `Done` behind it in one write where it is small, and only then the heap is put back: the router
-//! does its part meanwhile. Whatever breaks the conversation ends the process.
+//! does its part meanwhile. Whatever breaks the conversation ends the process, and is its last words on the board.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible, os::fd::OwnedFd, time::Duration};
 
 use fazt_jail::Jailed;
 use fazt_protocol::{
@@ -26,7 +26,7 @@ use crate::{
     zygote::Birth,
 };
 
-/// Why a worker ended by itself. Its router sees the exit status and the end of the conversation.
+/// Why a worker ended by itself. Its router sees that the conversation is over, and reads the reason on the board.
 #[derive(Debug, thiserror::Error)]
 pub enum Ending {
     /// The router closed the conversation: the orderly end.
@@ -38,9 +38,12 @@ pub enum Ending {
     /// The router said something out of phase, or a body that is not one.
     #[error("understand the router: {0}")]
     Breach(String),
+    /// What a call needs outside was lost within it.
+    #[error("go on without its conversation with the router or the store")]
+    Cut,
 }
 
-/// Exit statuses of a worker.
+/// Exit statuses of a worker, for whoever watches it from outside: the router goes by the conversation's end.
 pub mod status {
     /// The router closed the conversation.
     pub const CLOSED: i32 = 0;
@@ -52,33 +55,47 @@ pub mod status {
 #[must_use]
 pub fn run(birth: Birth, blank: Blank) -> i32 {
     let Birth { jailed, call, board, .. } = birth;
-    match live(&jailed, Router::new(call), board, blank) {
-        Err(Ending::Closed) => status::CLOSED,
-        Err(Ending::Pipe(_) | Ending::Breach(_)) => status::BROKEN,
-        Ok(never) => match never {},
+    let mut engine = Engine::new(&jailed, blank);
+    let mut router = Router::new(call);
+    board.enter(Phase::Idle, 0);
+    match meet(&jailed, &mut router) {
+        Err(ending) => end(&ending, &board),
+        Ok((assign, op)) => {
+            let most = Duration::from_millis(u64::from(assign.limits.storage_ms));
+            let mut outside = Outside::new(router, Store::new(op, most), board.clone(), most);
+            match work(&mut engine, &mut outside, assign) {
+                Err(ending) => end(&ending, &board),
+                Ok(never) => match never {},
+            }
+        }
     }
 }
 
-fn live(
-    jailed: &Jailed,
-    mut router: Router,
-    board: board::Writer,
-    blank: Blank,
-) -> Result<std::convert::Infallible, Ending> {
-    let mut engine = Engine::new(jailed, blank);
-    board.enter(Phase::Idle, 0);
+/// Leaves last words where the end is no orderly one. To be called while the conversation is open: the router looks for
+/// them once it is not.
+fn end(ending: &Ending, board: &board::Writer) -> i32 {
+    if matches!(ending, Ending::Closed) {
+        return status::CLOSED;
+    }
+    board.leave(&format!("failed to {ending}"));
+    status::BROKEN
+}
+
+/// What the worker is to be, and its channel to the store.
+fn meet(jailed: &Jailed, router: &mut Router) -> Result<(Assign, OwnedFd), Ending> {
     router.send(&FromWorker::Ready(Ready { protocol: version::PROTOCOL, layers: jailed.layers().bits() }), None)?;
     let ToWorker::Assign(assign) = router.receive(None)? else { return Err(breach("Assign was due")) };
     version::check(assign.protocol).map_err(breach)?;
-    let most = Duration::from_millis(u64::from(assign.limits.storage_ms));
-    let store = Store::new(router.take_descriptor()?, most);
-    let mut outside = Outside::new(router, store, board, most);
-    let assigned = load(&mut engine, &mut outside, *assign);
+    Ok((*assign, router.take_descriptor()?))
+}
+
+fn work(engine: &mut Engine, outside: &mut Outside, assign: Assign) -> Result<Infallible, Ending> {
+    let assigned = load(engine, outside, assign);
     outside.router.send(&FromWorker::Assigned(assigned), None)?;
     loop {
         outside.enter(Phase::Idle);
         match outside.router.receive(None)? {
-            ToWorker::Call(call) => serve(&mut engine, &mut outside, *call)?,
+            ToWorker::Call(call) => serve(engine, outside, *call)?,
             ToWorker::Rebind { grant } => outside.rebind(grant)?,
             ToWorker::Assign(_) | ToWorker::Chunk(_) => return Err(breach("a Call was due")),
         }
@@ -116,16 +133,17 @@ fn unloaded(why: impl std::fmt::Display) -> LoadFailure {
 }
 
 fn serve(engine: &mut Engine, outside: &mut Outside, call: Call) -> Result<(), Ending> {
-    let Call { number, grant, run_us, work, debug: _, body, .. } = call;
-    let body = whole_body(outside, body)?;
+    let Call { number, grant, run_us, work, debug, body, .. } = call;
     let id = grant.request.clone();
+    // Before the body's parts: a new channel may come among them, with leave of its own.
     outside.begin(number, grant);
+    let body = whole_body(outside, body)?;
     let job = Job { id: id.as_str(), work: &work, body: &body, run: Duration::from_micros(run_us) };
     let finished = engine.serve(&job, outside);
-    answer(outside, number, finished)?;
+    answer(outside, number, finished, debug)?;
     outside.enter(Phase::Restore);
     engine.renew();
-    if outside.is_broken() { Err(breach("the conversation broke within a call")) } else { Ok(()) }
+    if outside.is_broken() { Err(Ending::Cut) } else { Ok(()) }
 }
 
 fn whole_body(outside: &mut Outside, first: fazt_protocol::body::Part) -> Result<Vec<u8>, Ending> {
@@ -140,8 +158,9 @@ fn whole_body(outside: &mut Outside, first: fazt_protocol::body::Part) -> Result
     Ok(body.into_bytes())
 }
 
-fn answer(outside: &mut Outside, number: u64, finished: Finished) -> Result<(), Ending> {
-    let Finished { outcome, spans, cpu_us, heap_peak, storage_ops, ops, retire } = finished;
+/// `debug`: whoever hears of it may know the app's source. For all others its log has what they are not told.
+fn answer(outside: &mut Outside, number: u64, finished: Finished, debug: bool) -> Result<(), Ending> {
+    let Finished { outcome, public, spans, cpu_us, heap_peak, storage_ops, ops, retire } = finished;
     match outcome {
         Outcome::Reply(answer) => {
             let (body, rest) = parts(&answer.body);
@@ -154,7 +173,8 @@ fn answer(outside: &mut Outside, number: u64, finished: Finished) -> Result<(), 
         }
         other => {
             let Some(kind) = other.fault() else { return Err(breach("an outcome of no kind")) };
-            let fault = Fault { number, kind, message: other.message(), place: other.place(), spans };
+            let message = public.filter(|_| !debug).unwrap_or_else(|| other.message());
+            let fault = Fault { number, kind, message, place: other.place(), spans };
             outside.router.queue(&FromWorker::Fault(Box::new(fault)))?;
         }
     }
@@ -189,4 +209,68 @@ impl From<PipeError> for Ending {
 
 fn breach(what: impl std::fmt::Display) -> Ending {
     Ending::Breach(what.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::fd::AsFd, thread};
+
+    use fazt_protocol::{
+        body::Part,
+        call::{Before, Limits, Work},
+        fd,
+        grant::GrantKey,
+        id::RequestId,
+        limit::CHUNK_BYTES,
+        op::{Answer, Found, FromStore, ToStore},
+        pipe::Pipe,
+    };
+
+    use super::*;
+    use crate::engine::{Config, FreshState, Standard};
+
+    const LIMITS: Limits = Limits {
+        heap_bytes: 32 << 20,
+        stack_bytes: 512 << 10,
+        answer_bytes: 1 << 20,
+        storage_calls: 9,
+        storage_ms: 5_000,
+    };
+
+    fn engine() -> Engine {
+        let config = Config { fresh_state: FreshState::Image, heap_bytes_most: 64 << 20 };
+        let mut engine = Engine::new(&Jailed::for_tests(), Blank::make(&Standard::compile().unwrap(), config).unwrap());
+        let files = BTreeMap::from([("api/main.js".to_owned(), "respond(1)".to_owned())]);
+        engine.load(App { name: "app".to_owned(), version: 1, env: Vec::new(), files, limits: LIMITS }).unwrap();
+        engine
+    }
+
+    /// The store's process of before forgets its leave with its channels, and takes it for a forgery on another's.
+    #[test]
+    fn a_channel_that_comes_within_a_body_is_asked_with_its_own_leave() {
+        let ((to_router, router), (to_store, _gone)) = (fd::pair().unwrap(), fd::pair().unwrap());
+        let page = board::create().unwrap();
+        let (board, most) = (board::Writer::map(page.as_fd()).unwrap(), Duration::from_secs(5));
+        let mut outside = Outside::new(Router::new(to_router), Store::new(to_store, most), board, most);
+        let (key, until_ns) = (GrantKey::new([1; 32]), clock::now_ns() + 10_000_000_000);
+        let [before, now] = [1, 2].map(|bind| key.grant(bind, 1, RequestId::generate(), until_ns));
+        let script = format!("fazt.storage.kv.get('k'){}", " ".repeat(CHUNK_BYTES));
+        let (first, rest) = parts(script.as_bytes());
+        let rest: Vec<Part> = rest.collect();
+        let others = thread::spawn(move || {
+            let mut router = Pipe::<FromWorker, ToWorker>::new(router);
+            let (next, theirs) = fd::pair().unwrap();
+            router.send_with(&ToWorker::Rebind { grant: Some(now) }, &[theirs.as_fd()], None).unwrap();
+            rest.into_iter().for_each(|part| router.send(&ToWorker::Chunk(part), None).unwrap());
+            let mut store = Pipe::<ToStore, FromStore>::new(next);
+            let ToStore::Ask(ask) = store.receive(None).unwrap() else { panic!("a question was due") };
+            let answer = Answer { number: 1, spent_us: 1, outcome: Ok(Found::Nothing), body: Part::empty() };
+            store.send(&FromStore::Answer(Box::new(answer)), None).unwrap();
+            (ask.grant.map(|grant| grant.bind), router)
+        });
+        let (work, spent, run_us) = (Work::Execute, Before::default(), 5_000_000);
+        let call = Call { number: 1, grant: before, run_us, work, spent, debug: false, body: first };
+        serve(&mut engine(), &mut outside, call).unwrap();
+        assert_eq!(others.join().unwrap().0, Some(2));
+    }
 }

@@ -3,7 +3,7 @@
 //! A question that is late leaves an answer behind, which is passed over before the next question. When the store is gone
 //! the router sends a new channel over the call conversation, and what may be asked again is asked there: a read, a write
 //! that never left, or one whose token has it done once. Another write that left and has no answer may have happened, and
-//! its refusal says so.
+//! its refusal says so. A store that answers what was not asked has lost the thread, and is asked nothing more.
 
 use std::{
     os::fd::OwnedFd,
@@ -11,10 +11,10 @@ use std::{
 };
 
 use fazt_protocol::{
-    body::{Assembly, parts},
+    body::{Assembly, BodyError, parts},
     clock,
     grant::Grant,
-    limit::OP_BODY_BYTES,
+    limit::{ANSWER_BODY_BYTES, OP_BODY_BYTES},
     op::{Ask, Code, Found, FromStore, Refusal, ToStore},
     pipe::{Pipe, PipeError},
 };
@@ -29,14 +29,15 @@ const PATIENCE: Duration = Duration::from_millis(10);
 pub struct Store {
     channel: Option<Pipe<FromStore, ToStore>>,
     number: u64,
-    /// The number of a question whose answer has not been read to its end.
+    /// The question whose answer has not been read to its end.
     unread: Option<Unread>,
     /// Of the call in hand, until it was sent.
     grant: Option<Grant>,
+    /// When the call in hand ends.
     deadline: Instant,
-    /// One question, at most.
+    /// How long one question may take.
     most: Duration,
-    /// A question was left half said: nothing can follow it.
+    /// The conversation is out of step, or a question was left half said: nothing can follow.
     cut_off: bool,
 }
 
@@ -61,6 +62,13 @@ pub enum Unanswered {
         /// It is a write that left, so it may have happened: who asks again and hears nothing better has to say so.
         unsure: bool,
     },
+}
+
+/// Why no whole answer was heard.
+enum Unheard {
+    Pipe(PipeError),
+    /// The store is there, and says what nobody asked.
+    OutOfStep,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,15 +127,16 @@ impl Store {
         if question.body.len() > OP_BODY_BYTES {
             return Err(refused(Code::TooLarge, "one call moves at most 16 MiB", false));
         }
-        self.catch_up(until).map_err(|error| self.give_up(&error))?;
-        self.send(question, within, until).map_err(|error| self.give_up_sending(&error))?;
+        self.catch_up(until).map_err(|why| self.give_up(&why))?;
+        self.send(question, within, until).map_err(|error| self.give_up_sending(error))?;
         // From here on the store may have done it.
         let unsure = question.op.is_write();
-        self.hear(until, unsure).map_err(|error| match self.give_up(&error) {
+        let told = self.hear(until).map_err(|why| match self.give_up(&why) {
             Unanswered::Refused(refusal) => Unanswered::Refused(Refusal { unknown: unsure, ..refusal }),
             Unanswered::Lost { .. } if question.is_repeatable() => Unanswered::Lost { unsure },
             Unanswered::Lost { .. } => refused(Code::Unavailable, "the store went away before it answered", unsure),
-        })?
+        })?;
+        told.map_err(Unanswered::Refused)
     }
 
     fn send(&mut self, question: &Question<'_>, within: Duration, until: Instant) -> Result<(), PipeError> {
@@ -153,54 +162,68 @@ impl Store {
         Ok(())
     }
 
-    fn hear(&mut self, until: Instant, unsure: bool) -> Result<Result<Answered, Unanswered>, PipeError> {
-        let Some(channel) = &mut self.channel else { return Err(PipeError::Closed("op, from store")) };
-        let confused = || Ok(Err(refused(Code::Unavailable, "the store answered another question", unsure)));
-        let FromStore::Answer(answer) = channel.receive(Some(until))? else { return confused() };
+    fn hear(&mut self, until: Instant) -> Result<Result<Answered, Refusal>, Unheard> {
+        let Some(channel) = &mut self.channel else { return Err(PipeError::Closed("op, from store").into()) };
+        let FromStore::Answer(answer) = channel.receive(Some(until))? else { return Err(Unheard::OutOfStep) };
         if answer.number != self.number {
-            return confused();
+            return Err(Unheard::OutOfStep);
         }
-        let Ok(mut body) = Assembly::begin(answer.body, OP_BODY_BYTES.saturating_mul(4)) else { return confused() };
+        let mut body = Assembly::begin(answer.body, ANSWER_BODY_BYTES)?;
         while !body.is_whole() {
             self.unread = Some(Unread { number: self.number, within: true });
-            let FromStore::Chunk(part) = channel.receive(Some(until))? else { return confused() };
-            if body.push(part).is_err() {
-                return confused();
-            }
+            let FromStore::Chunk(part) = channel.receive(Some(until))? else { return Err(Unheard::OutOfStep) };
+            body.push(part)?;
         }
         self.unread = None;
         let (found, store_us) = (answer.outcome, answer.spent_us);
-        Ok(found.map(|found| Answered { found, body: body.into_bytes(), store_us }).map_err(Unanswered::Refused))
+        Ok(found.map(|found| Answered { found, body: body.into_bytes(), store_us }))
     }
 
     /// Passes over what is left of a late answer.
-    fn catch_up(&mut self, until: Instant) -> Result<(), PipeError> {
+    fn catch_up(&mut self, until: Instant) -> Result<(), Unheard> {
         while let Some(unread) = self.unread {
             let Some(channel) = &mut self.channel else { return Ok(()) };
             let last = match channel.receive(Some(until))? {
                 FromStore::Answer(answer) if !unread.within && answer.number == unread.number => answer.body.last,
                 FromStore::Chunk(part) if unread.within => part.last,
-                _ => return Err(PipeError::Closed("op, from store")),
+                _ => return Err(Unheard::OutOfStep),
             };
             self.unread = (!last).then_some(Unread { within: true, ..unread });
         }
         Ok(())
     }
 
-    fn give_up(&mut self, error: &PipeError) -> Unanswered {
-        if matches!(error, PipeError::Late(_)) {
+    fn give_up(&mut self, why: &Unheard) -> Unanswered {
+        if matches!(why, Unheard::Pipe(PipeError::Late(_))) {
             return refused(Code::Timeout, "the store did not answer in time", false);
         }
         self.channel = None;
+        // A store that is there still is followed by no other, so that no new channel comes.
+        if matches!(why, Unheard::OutOfStep | Unheard::Pipe(PipeError::Frame(_))) {
+            self.cut_off = true;
+            return refused(Code::Unavailable, "the store answered another question", false);
+        }
         Unanswered::Lost { unsure: false }
     }
 
     /// A frame that was sent in part ends the conversation: whatever came next would be taken for its rest.
-    fn give_up_sending(&mut self, error: &PipeError) -> Unanswered {
-        let given_up = self.give_up(error);
+    fn give_up_sending(&mut self, error: PipeError) -> Unanswered {
+        let given_up = self.give_up(&error.into());
         self.channel = None;
         self.cut_off |= matches!(given_up, Unanswered::Refused(_));
         given_up
+    }
+}
+
+impl From<PipeError> for Unheard {
+    fn from(error: PipeError) -> Self {
+        Self::Pipe(error)
+    }
+}
+
+impl From<BodyError> for Unheard {
+    fn from(_: BodyError) -> Self {
+        Self::OutOfStep
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
 
 use fazt_jail::{
     Arrival, Born, JailError, Jailed, Kin, LayerReport, Layers, Limits, Nest, Newborn, Offspring, Policy, Strictness,
-    advice, clone, close_others, die_with_parent, enter, probe, start_again_inside,
+    advice, clone_into, close_others, die_with_parent, enter, probe, start_again_inside,
 };
 use fazt_protocol::{
     Breach, board,
@@ -38,11 +38,12 @@ use crate::flags::{Flags, NESTED};
 /// router above all) runs at once; 0.1 ms was harmful, and the default makes the tail three times as long.
 const SLICE: Duration = Duration::from_millis(20);
 
-/// Exit statuses of children that did not get to their end. The router sees them in place of a reason.
+/// Exit statuses of children that did not get to their end, for whoever watches them from outside. The reason is on the
+/// board, where the router reads it.
 pub mod status {
     /// The jail could not be entered, though the zygote's own trial went well.
     pub const NOT_JAILED: i32 = 97;
-    /// A panic. A child has no standard error: its message is on its board.
+    /// A panic.
     pub const PANIC: i32 = 101;
 }
 
@@ -68,8 +69,10 @@ pub struct Config {
     pub parent: i32,
     /// What a missing layer means.
     pub strictness: Strictness,
-    /// The bounds on each child.
-    pub limits: Limits,
+    /// The bounds on each worker.
+    pub workers: Limits,
+    /// The bounds on each builder.
+    pub builders: Limits,
     /// How the first start of this program went; `None` in the first start itself.
     pub arrival: Option<Arrival>,
 }
@@ -80,9 +83,9 @@ pub enum ZygoteError {
     /// The number names no open descriptor.
     #[error("take over descriptor {0}, which fazt-router should have opened: {1}")]
     Socket(i32, io::Error),
-    /// A layer is missing. The router has been told.
+    /// A layer is missing, or what children inherit could not be made. The router has been told.
     #[error("{0}")]
-    Jail(String),
+    Unprepared(String),
     /// The router said something out of phase.
     #[error("understand fazt-router: {0}")]
     Breach(#[from] Breach),
@@ -99,7 +102,8 @@ impl Config {
             socket: flags.zygote_fd?,
             parent: flags.parent?,
             strictness: flags.sandbox,
-            limits: flags.limits(),
+            workers: flags.limits(Role::Worker),
+            builders: flags.limits(Role::Builder),
             arrival: flags.arrival,
         })
     }
@@ -112,21 +116,28 @@ struct Order {
     spawn: Spawn,
     call: OwnedFd,
     page: OwnedFd,
+    group: Option<OwnedFd>,
 }
 
-/// Serves the router until it closes the conversation. In each child calls `live` and ends the child with what it returns.
-/// Call it first thing in `main`: the process must have one thread, and is started again once on the way.
+/// Serves the router until it closes the conversation. What `make` makes every child inherits, a copy each: it is called
+/// once, in the second start, when the zygote goes with its router; why it fails the router is told. In each child calls
+/// `live` and ends the child with what it returns. Call it first thing in `main`: the process must have one thread, and is
+/// started again once on the way.
 ///
 /// # Errors
 /// Any [`ZygoteError`]; the process is of no use afterwards.
-pub fn run(config: &Config, live: impl Fn(Birth) -> i32) -> Result<(), ZygoteError> {
+pub fn run<T>(
+    config: &Config,
+    make: impl FnOnce() -> Result<T, String>,
+    live: impl FnOnce(Birth, T) -> i32,
+) -> Result<(), ZygoteError> {
     let mut router = Router::new(inherit(config.socket)?);
-    match prepare(config, router.socket()) {
-        Ok((nest, jail)) => serve(config, &nest, jail, &mut router, live),
+    match prepare(config, router.socket(), make) {
+        Ok((nest, jail, made)) => serve(config, &nest, jail, &mut router, |birth| live(birth, made)),
         Err(reason) => {
             // If the router is gone, nobody wants to know.
             let _ = router.send(&FromZygote::Refused { reason: reason.clone() }, None);
-            Err(ZygoteError::Jail(reason))
+            Err(ZygoteError::Unprepared(reason))
         }
     }
 }
@@ -143,9 +154,13 @@ fn inherit(number: i32) -> Result<OwnedFd, ZygoteError> {
     }
 }
 
-/// Everything before the first word: the nest, and one trial child through the whole jail. Its layers are what the
-/// router may expect of every child.
-fn prepare(config: &Config, socket: BorrowedFd<'_>) -> Result<(Nest, Jail), String> {
+/// Everything before the first word: what children inherit, the nest, and one trial child through the whole jail. Its layers
+/// are what the router may expect of every child.
+fn prepare<T>(
+    config: &Config,
+    socket: BorrowedFd<'_>,
+    make: impl FnOnce() -> Result<T, String>,
+) -> Result<(Nest, Jail, T), String> {
     // Before anything that takes time, so that a dead router never leaves a zygote.
     die_with_parent(config.parent).map_err(explain)?;
     close_others(&[socket]).map_err(explain)?;
@@ -155,14 +170,15 @@ fn prepare(config: &Config, socket: BorrowedFd<'_>) -> Result<(Nest, Jail), Stri
     };
     // Seen in ps; losing it loses nothing.
     let _ = set_name(c"fazt-zygote");
+    let made = make()?;
     let nest = Nest::settle(config.strictness, arrival).map_err(explain)?;
-    let reports = probe(&nest, config.limits).map_err(explain)?;
+    let reports = probe(&nest, config.workers).map_err(explain)?;
     if config.strictness == Strictness::Strict
         && let Some(reason) = reports.iter().find_map(explain_missing)
     {
         return Err(reason);
     }
-    Ok((nest, describe(&reports)))
+    Ok((nest, describe(&reports), made))
 }
 
 /// The trial's outcome as the router is told it.
@@ -188,7 +204,7 @@ fn serve(
     nest: &Nest,
     jail: Jail,
     router: &mut Router,
-    live: impl Fn(Birth) -> i32,
+    live: impl FnOnce(Birth) -> i32,
 ) -> Result<(), ZygoteError> {
     let ready = FromZygote::Ready { protocol: PROTOCOL, jail };
     let mut phase = Phase::Starting.hear(&ready)?;
@@ -200,8 +216,8 @@ fn serve(
         };
         let number = order.spawn.number;
         phase = phase.spawn(number)?;
-        let (answer, pidfd) = match clone(nest, Kin::Sibling) {
-            Ok(Born::Inside(newborn)) => exit(begin(newborn, config, order, &live)),
+        let (answer, pidfd) = match clone_into(nest, Kin::Sibling, order.group.as_ref().map(AsFd::as_fd)) {
+            Ok(Born::Inside(newborn)) => exit(begin(newborn, config, order, live)),
             Ok(Born::Outside(Offspring { pid, pidfd })) => (FromZygote::Spawned { number, pid }, Some(pidfd)),
             Err(error) => (FromZygote::Failed { number, reason: format!("failed to {error}") }, None),
         };
@@ -216,13 +232,17 @@ fn serve(
 /// Waits for the next order. Its descriptors come in the order in which the router sent them.
 fn hear(router: &mut Router) -> Result<Order, PipeError> {
     let ToZygote::Spawn(spawn) = router.receive(None)?;
-    Ok(Order { spawn, call: router.take_descriptor()?, page: router.take_descriptor()? })
+    let (call, page) = (router.take_descriptor()?, router.take_descriptor()?);
+    let group = if spawn.grouped { Some(router.take_descriptor()?) } else { None };
+    Ok(Order { spawn, call, page, group })
 }
 
 /// In the child. Returns its exit status; nothing that the zygote owns may be dropped on the way there, since its
 /// descriptors are closed and their numbers belong to others.
-fn begin(newborn: Newborn<'_>, config: &Config, order: Order, live: impl Fn(Birth) -> i32) -> i32 {
-    let Order { spawn: Spawn { number, role }, call, page } = order;
+fn begin(newborn: Newborn<'_>, config: &Config, order: Order, live: impl FnOnce(Birth) -> i32) -> i32 {
+    let Order { spawn: Spawn { number, role, .. }, call, page, group } = order;
+    // We are in it.
+    drop(group);
     let _ = set_name(match role {
         Role::Worker => c"fazt-worker",
         Role::Builder => c"fazt-builder",
@@ -234,10 +254,22 @@ fn begin(newborn: Newborn<'_>, config: &Config, order: Order, live: impl Fn(Birt
     // Within the panic and not after it: one that may not unwind aborts.
     set_hook(Box::new(move |panic| last.leave(&panic.to_string())));
     let keep = [call.as_fd()];
-    let policy = Policy { keep: &keep, slot: number, limits: config.limits, slice: SLICE };
-    let Ok(jailed) = enter(newborn, &policy) else { return status::NOT_JAILED };
-    let birth = Birth { jailed, role, call, board };
-    catch_unwind(AssertUnwindSafe(|| live(birth))).unwrap_or(status::PANIC)
+    let limits = match role {
+        Role::Worker => config.workers,
+        Role::Builder => config.builders,
+    };
+    let policy = Policy { keep: &keep, slot: number, limits, slice: SLICE };
+    match enter(newborn, &policy) {
+        Ok(jailed) => {
+            let birth = Birth { jailed, role, call, board };
+            catch_unwind(AssertUnwindSafe(|| live(birth))).unwrap_or(status::PANIC)
+        }
+        Err(error) => {
+            // A child has no standard error.
+            board.leave(&format!("failed to {error}"));
+            status::NOT_JAILED
+        }
+    }
 }
 
 fn explain(error: JailError) -> String {

@@ -5,18 +5,25 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use fazt_jail::Jailed;
 use fazt_protocol::{
     board::Phase,
-    call::{Limits, LogLine, Request, Work},
+    call::{FaultKind, Limits, LogLine, Request, Work},
     op::{Code, Refusal},
 };
 use fazt_worker::engine::{App, Blank, Config, Engine, FreshState, Host, Job, OpReply, Question, Standard};
 
-const SCRIPTS: [&str; 6] = [
-    "respond({ hello: request.query.name })",
-    "const all = []; for (let i = 0; i < 3000; i++) all.push({ i, s: 'x' + i }); respond(all.length)",
-    "for (let i = 0; i < 300; i++) new Promise(() => {}).then(() => i); globalThis.leak = new Uint8Array(300000); throw new Error('x')",
-    "fazt.storage.kv.set('k', 'v'.repeat(10000)); 1",
-    "const f = () => f(); f()",
-    "try { const a = []; for (;;) a.push(new ArrayBuffer(1e6)) } catch {} new RegExp('a+').test('aaa'); console.log({ a: [1, 2, 3] })",
+/// Scripts, and how each ends: with an answer, or so.
+const SCRIPTS: [(&str, Option<FaultKind>); 6] = [
+    ("respond({ hello: request.query.name })", None),
+    ("const all = []; for (let i = 0; i < 3000; i++) all.push({ i, s: 'x' + i }); respond(200, all.length)", None),
+    (
+        "for (let i = 0; i < 300; i++) new Promise(() => {}).then(() => i); globalThis.leak = new Uint8Array(300000); throw new Error('x')",
+        Some(FaultKind::ScriptError),
+    ),
+    ("fazt.storage.kv.set('k', 'v'.repeat(10000)); 1", Some(FaultKind::StorageUnavailable)),
+    ("const f = () => f(); f()", Some(FaultKind::Stack)),
+    (
+        "try { const a = []; for (;;) a.push(new ArrayBuffer(1e6)) } catch {} new RegExp('a+').test('aaa'); console.log({ a: [1, 2, 3] })",
+        None,
+    ),
 ];
 
 struct Nobody;
@@ -49,10 +56,12 @@ fn thousands_of_requests_leave_memory_as_it_was() {
     };
     let files = BTreeMap::from([("api/main.js".to_owned(), "eval(request.headers.script)".to_owned())]);
     engine.load(App { name: "app".to_owned(), version: 1, env: Vec::new(), files, limits }).unwrap();
-    let works = SCRIPTS.map(|script| Work::Request(Arc::new(request(script))));
+    let works = SCRIPTS.map(|(script, end)| (Work::Request(Arc::new(request(script))), end));
     let mut serve = |rounds: usize| {
-        for work in works.iter().cycle().take(rounds) {
-            engine.serve(&Job { id: "req_memory", work, body: &[], run: Duration::from_secs(5) }, &mut Nobody);
+        for (work, end) in works.iter().cycle().take(rounds) {
+            let job = Job { id: "req_memory", work, body: &[], run: Duration::from_secs(5) };
+            let finished = engine.serve(&job, &mut Nobody);
+            assert_eq!(finished.outcome.fault(), *end, "{work:?} came to {:?}", finished.outcome);
             engine.renew();
         }
     };

@@ -7,7 +7,11 @@ use allocation_counter::measure;
 use fazt_protocol::{
     CodecError, Message, builder, call, decode, encode,
     frame::{FrameError, Inbox},
-    op, registry, spawn,
+    op::{
+        self,
+        files::{read_sources, write_source},
+    },
+    registry, spawn,
 };
 
 /// One direction.
@@ -91,11 +95,12 @@ pub(crate) const ALL: [Direction; 10] = [
 /// The golden messages of a direction.
 pub(crate) fn golden(direction: &Direction) -> Vec<Vec<u8>> {
     let mine = |line: &&str| line.starts_with(direction.name);
-    let hex = |line: &str| {
-        let hex = line.split_once(' ').unwrap().1;
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
-    };
-    include_str!("../golden.txt").lines().filter(mine).map(hex).collect()
+    include_str!("../golden.txt").lines().filter(mine).map(|line| unhexed(line.split_once(' ').unwrap().1)).collect()
+}
+
+/// The bytes of a line of hex.
+pub(crate) fn unhexed(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
 fn decode_only<M: Message>(bytes: &[u8]) -> Result<(), CodecError> {
@@ -119,4 +124,16 @@ fn say_again<M: Message + PartialEq + Debug>(bytes: &[u8]) -> bool {
 /// The direction of that name.
 pub(crate) fn named(name: &str) -> &'static Direction {
     const { &ALL }.iter().find(|direction| direction.name == name).unwrap()
+}
+
+/// Panics unless these bytes, as an app's sources, are refused or read for a fair price, and what was read is written
+/// back to the same bytes.
+pub(crate) fn sources_withstand(bytes: &[u8]) {
+    let mut read = None;
+    let taken = measure(|| read = read_sources(bytes));
+    assert!(taken.bytes_max <= fair(bytes.len()), "sources: {} of {bytes:02x?}", taken.bytes_max);
+    let Some(sources) = read else { return };
+    let mut again = Vec::new();
+    sources.iter().for_each(|(path, content)| write_source(path, content, &mut again));
+    assert_eq!(again, bytes);
 }

@@ -1,8 +1,9 @@
 //! Golden messages, changed at random, to every decoder: none may panic, take memory that was only promised, or decode to
 //! what cannot be said again.
 //!
-//! A bounded run is part of the ordinary tests. `scripts/fuzz` makes a long one of it, or has cargo-fuzz look for new paths
-//! where that is installed. A finding prints the bytes; they belong into `hostile.rs` as a test.
+//! A bounded run is part of the ordinary tests. `scripts/fuzz` makes a long one of it, or has cargo-fuzz look for new
+//! paths where that is installed, and keeps what reached them in `protocol/fuzz/corpus`: those are seeds here as well.
+//! A finding prints the bytes; they belong into `hostile.rs` as a test.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on ends")]
 
 #[path = "../directions/mod.rs"]
@@ -10,12 +11,13 @@ mod directions;
 mod mutation;
 
 use std::{
+    fs,
     panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant, SystemTime},
 };
 
-use directions::{ALL, Direction, golden};
-use fazt_protocol::op::files::{read_sources, write_source};
+use directions::{ALL, Direction, golden, sources_withstand, unhexed};
+use fazt_protocol::op::files::write_source;
 use mutation::Mutator;
 
 /// Largest input: some limits lie beyond it, and are in `limits/`.
@@ -34,7 +36,7 @@ struct Target {
 fn targets() -> Vec<Target> {
     let decoder = |direction: Direction| Target {
         name: direction.name,
-        seeds: golden(&direction),
+        seeds: [golden(&direction), kept(direction.name)].concat(),
         withstand: Box::new(move |bytes| {
             direction.withstand(bytes);
             direction.withstand_stream(bytes);
@@ -44,16 +46,15 @@ fn targets() -> Vec<Target> {
     let mut sources = Vec::new();
     write_source("api/main.js", b"respond(1)", &mut sources);
     write_source("api/lib.json", b"{}", &mut sources);
-    all.push(Target { name: "sources", seeds: vec![sources], withstand: Box::new(sources_hold) });
+    let seeds = [vec![sources], kept("sources")].concat();
+    all.push(Target { name: "sources", seeds, withstand: Box::new(sources_withstand) });
     all
 }
 
-/// What reads as sources is written back to the same bytes.
-fn sources_hold(bytes: &[u8]) {
-    let Some(sources) = read_sources(bytes) else { return };
-    let mut again = Vec::new();
-    sources.iter().for_each(|(path, content)| write_source(path, content, &mut again));
-    assert_eq!(again, bytes);
+/// What libFuzzer's runs have kept for a target: a line of hex for each input that reaches code which no other does.
+fn kept(name: &str) -> Vec<Vec<u8>> {
+    let file = format!("{}/fuzz/corpus/{}.txt", env!("CARGO_MANIFEST_DIR"), name.replace('.', "_"));
+    fs::read_to_string(file).unwrap().lines().map(unhexed).collect()
 }
 
 /// Runs one target until `go_on` says no. Returns how often, and the bytes of each finding.

@@ -16,7 +16,7 @@ fn jail() -> Jail {
 }
 
 pub(super) fn add(samples: &mut Samples) {
-    let spawn = |role| ToZygote::Spawn(Spawn { number: 70_000, role });
+    let spawn = |role| ToZygote::Spawn(Spawn { number: 70_000, role, grouped: false });
     samples.add("spawn.to_zygote", vec![spawn(Role::Worker)], |message| message);
     samples.add("spawn.to_zygote.Spawn", ROLES.to_vec(), spawn);
     let said = vec![

@@ -10,7 +10,8 @@ use super::{
 
 pub(super) fn to_zygote() -> impl Strategy<Value = ToZygote> {
     let role = prop::sample::select(ROLES.to_vec());
-    (any::<u64>(), role).prop_map(|(number, role)| ToZygote::Spawn(Spawn { number, role }))
+    (any::<u64>(), role, any::<bool>())
+        .prop_map(|(number, role, grouped)| ToZygote::Spawn(Spawn { number, role, grouped }))
 }
 
 fn jail() -> impl Strategy<Value = Jail> {

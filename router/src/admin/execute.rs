@@ -58,6 +58,7 @@ async fn run(passage: &mut Passage) -> Page {
         run: asked.timeout.map_or(edge.run, Duration::from_millis).clamp(Duration::from_millis(1), edge.request),
         deadline: arrived.checked_add(edge.request).unwrap_or(arrived),
         debug: true,
+        handed_on: false,
         served,
     };
     let Finished { reply, mut timing } = house.farm.call(job).await;

@@ -46,6 +46,7 @@ async fn answer(passage: &mut Passage, served: Arc<Served>) -> Result<Response<B
         run: lowered.map_or(edge.run, |lowered| lowered.min(edge.run)),
         deadline: arrived.checked_add(edge.request).unwrap_or(arrived),
         debug: passage.entry.debug,
+        handed_on: false,
         served,
     };
     let finished = house.farm.call(job).await;

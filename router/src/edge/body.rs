@@ -1,15 +1,13 @@
 //! Bodies: of requests read whole before anybody works on them, of answers given whole or as a stream.
 //!
 //! A body has 5 s, and a second more for each 32 KiB that came: a slow sender is cut off, a long upload is not. What all
-//! bodies together hold is bounded by a budget, taken by what arrived and not by what was promised.
+//! bodies together hold is bounded by a budget, and one app's by its share of it, taken by what arrived and not by what was
+//! promised.
 
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -23,20 +21,25 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{room::Room, session::Session};
+use super::{
+    room::{Full, Room},
+    session::Session,
+};
 use crate::fault::{Code, Fault};
 
 /// What a body has at first.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The slowest that one may come, in bytes a second.
 const SLOWEST: u64 = 32 * 1024;
-/// What is made room for before anything came.
-const FIRST_BYTES: u64 = 64 * 1024;
+/// One app's requests hold at most one of so many parts of the room for bodies.
+const PARTS: usize = 4;
+/// The same of answers, which cost an app's own time first.
+const ANSWER_PARTS: usize = 2;
 
 /// Room for the bodies of all requests, and of all answers.
 #[derive(Debug)]
 pub struct Budget {
-    left: AtomicUsize,
+    requests: Arc<Room>,
     /// That for answers, as much again.
     pub(super) answers: Arc<Room>,
 }
@@ -44,7 +47,9 @@ pub struct Budget {
 /// A part of the budget; given back when it is dropped.
 #[derive(Debug)]
 pub struct Lease {
-    budget: Arc<Budget>,
+    room: Arc<Room>,
+    /// Whose it is; none for the farm's own pages.
+    app: Option<u64>,
     bytes: usize,
 }
 
@@ -66,33 +71,45 @@ impl Budget {
     /// Room for that many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(bytes), answers: Room::new(bytes) })
-    }
-
-    fn take(&self, bytes: usize) -> bool {
-        self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes)).is_ok()
+        Arc::new(Self { requests: Room::new(bytes, PARTS), answers: Room::new(bytes, ANSWER_PARTS) })
     }
 }
 
 impl Lease {
     /// No room.
     #[must_use]
-    pub fn none(budget: &Arc<Budget>) -> Self {
-        Self { budget: Arc::clone(budget), bytes: 0 }
+    pub fn none(budget: &Budget, app: Option<u64>) -> Self {
+        Self { room: Arc::clone(&budget.requests), app, bytes: 0 }
     }
 
-    fn grow(&mut self, bytes: usize) -> bool {
-        let taken = self.budget.take(bytes);
-        if taken {
-            self.bytes = self.bytes.saturating_add(bytes);
+    fn grow(&mut self, bytes: usize) -> Result<(), Fault> {
+        self.room.take(self.app, bytes).map_err(|full| {
+            let detail = match full {
+                Full::Share => "this app's requests hold all the room that one app's bodies may have",
+                Full::All => "too many bodies are in hand already",
+            };
+            Fault::new(Code::Overloaded, detail)
+        })?;
+        self.bytes = self.bytes.saturating_add(bytes);
+        Ok(())
+    }
+
+    /// Makes room in `whole` for that many bytes more, of `most` that may come in all. It doubles, so that a long body is not
+    /// moved for each piece; what is reserved for that counts, since it is memory too.
+    fn reserve(&mut self, whole: &mut Vec<u8>, more: usize, most: usize) -> Result<(), Fault> {
+        let needed = whole.len().saturating_add(more);
+        if needed > whole.capacity() {
+            let wanted = whole.capacity().saturating_mul(2).min(most).max(needed);
+            self.grow(wanted.saturating_sub(whole.capacity()))?;
+            whole.reserve_exact(wanted.saturating_sub(whole.len()));
         }
-        taken
+        Ok(())
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.budget.left.fetch_add(self.bytes, Relaxed);
+        self.room.give(self.app, self.bytes);
     }
 }
 
@@ -100,17 +117,16 @@ impl Drop for Lease {
 ///
 /// # Errors
 /// 413 past `limit` bytes, 408 where it comes too slowly, 400 where it breaks off, 503 where the budget is spent.
-pub async fn read(mut body: Incoming, limit: usize, budget: &Arc<Budget>) -> Result<(Vec<u8>, Lease), Fault> {
-    let mut lease = Lease::none(budget);
+pub async fn read(mut body: Incoming, limit: usize, mut lease: Lease) -> Result<(Vec<u8>, Lease), Fault> {
     if body.is_end_stream() {
         return Ok((Vec::new(), lease));
     }
-    let declared = body.size_hint().lower();
-    if declared > limit as u64 {
+    if body.size_hint().lower() > limit as u64 {
         return Err(too_large(limit));
     }
+    let most = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
     let begun = Instant::now();
-    let mut whole = Vec::with_capacity(usize::try_from(declared.min(FIRST_BYTES)).unwrap_or_default());
+    let mut whole = Vec::new();
     loop {
         let due = begun + PATIENCE + Duration::from_millis((whole.len() as u64).saturating_mul(1_000) / SLOWEST);
         let Ok(frame) = timeout_at(due, body.frame()).await else {
@@ -123,9 +139,7 @@ pub async fn read(mut body: Incoming, limit: usize, budget: &Arc<Budget>) -> Res
         if whole.len().saturating_add(data.len()) > limit {
             return Err(too_large(limit));
         }
-        if !lease.grow(data.len()) {
-            return Err(Fault::new(Code::Overloaded, "too many bodies are in hand already"));
-        }
+        lease.reserve(&mut whole, data.len(), most)?;
         whole.extend_from_slice(&data);
     }
 }
@@ -200,11 +214,26 @@ mod tests {
 
     #[test]
     fn the_budget_is_shared_and_given_back() {
-        let budget = Budget::new(10);
-        let mut one = Lease::none(&budget);
-        let mut other = Lease::none(&budget);
-        assert!(one.grow(6) && !other.grow(5) && other.grow(4) && !one.grow(1));
+        let budget = Budget::new(12);
+        let [mut one, mut same, mut other] = [Some(1), Some(1), None].map(|app| Lease::none(&budget, app));
+        assert!(one.grow(2).is_ok() && same.grow(1).is_ok());
+        assert!(same.grow(1).unwrap_err().detail.contains("one app's bodies"));
+        assert!(other.grow(9).is_ok() && other.grow(1).unwrap_err().detail.contains("too many bodies"));
         drop(one);
-        assert!(other.grow(6) && !other.grow(1));
+        assert!(same.grow(2).is_ok() && other.grow(1).is_err());
+        drop(same);
+        assert!(other.grow(3).is_ok());
+    }
+
+    #[test]
+    fn what_is_reserved_counts_and_what_is_promised_does_not() {
+        let budget = Budget::new(400);
+        let (mut lease, mut whole) = (Lease::none(&budget, Some(1)), Vec::new());
+        let mut come = |bytes: usize| {
+            let outcome = lease.reserve(&mut whole, bytes, 80).map(|()| whole.extend(vec![0; bytes]));
+            (outcome.is_ok(), lease.bytes, whole.capacity())
+        };
+        assert_eq!((come(30), come(1), come(40)), ((true, 30, 30), (true, 60, 60), (true, 80, 80)));
+        assert_eq!((come(9), come(30)), ((true, 80, 80), (false, 80, 80)), "110 are more than a quarter of all");
     }
 }

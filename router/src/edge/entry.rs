@@ -99,9 +99,10 @@ impl<T> Passage<T> {
     /// As [`body::read`]; then nothing can follow on this connection, where the rest of the body still comes in.
     pub async fn read_body(&mut self, limit: usize) -> Result<(Vec<u8>, Lease), Fault> {
         let begun = Instant::now();
+        let lease = Lease::none(&self.session.budget, self.entry.app.as_ref().map(|served| served.app.id));
         let read = match self.body.take() {
-            Some(body) => body::read(body, limit, &self.session.budget).await,
-            None => Ok((Vec::new(), Lease::none(&self.session.budget))),
+            Some(body) => body::read(body, limit, lease).await,
+            None => Ok((Vec::new(), lease)),
         };
         match &read {
             Ok((body, _)) => {

@@ -28,9 +28,33 @@ use crate::{
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// What an app must not say: framing is the router's, the rest would speak for more than the app's own answers.
-const NOT_AN_APPS: [&str; 5] =
-    ["content-length", "clear-site-data", "alt-svc", "strict-transport-security", "x-request-id"];
+/// What an app must not say. Framing and the request's name are the router's.
+const NOT_AN_APPS: [&str; 18] = [
+    "content-length",
+    "x-request-id",
+    // What a browser remembers of a host or its whole domain, or tells others of it, after this answer and this app are gone.
+    "clear-site-data",
+    "alt-svc",
+    "strict-transport-security",
+    "public-key-pins",
+    "public-key-pins-report-only",
+    "expect-ct",
+    "nel",
+    "report-to",
+    // What a server in front of the farm takes for an order: to send a file of its own, to fetch from somewhere, to work through
+    // the body for more such orders.
+    "x-sendfile",
+    "x-sendfile-temporary",
+    "x-lighttpd-send-file",
+    "x-reproxy-url",
+    "x-reproxy-file",
+    "x-archive-files",
+    "surrogate-control",
+    "edge-control",
+];
+/// The same of all that begin so: the farm's own; orders to nginx, LiteSpeed and its balancer, and Envoy, which by one takes
+/// the whole farm for dead.
+const NOT_AN_APPS_PREFIXES: [&str; 5] = ["x-fazt-", "x-accel-", "x-litespeed-", "x-lsadc-", "x-envoy-"];
 
 /// The layer of the book: opens a request's entry, and closes it with its answer.
 pub(super) fn book<S: Inner<()>>(
@@ -108,7 +132,8 @@ pub(super) fn from_app(reply: Reply, body: Bytes, own: Option<&str>) -> Result<R
 }
 
 fn is_an_apps(name: &HeaderName, value: &HeaderValue, own: Option<&str>) -> bool {
-    if HOP_BY_HOP.contains(name) || NOT_AN_APPS.contains(&name.as_str()) || name.as_str().starts_with("x-fazt-") {
+    let begins_so = || NOT_AN_APPS_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix));
+    if HOP_BY_HOP.contains(name) || NOT_AN_APPS.contains(&name.as_str()) || begins_so() {
         return false;
     }
     *name != header::SET_COOKIE || !is_tossed(value.as_bytes(), own)
@@ -193,6 +218,9 @@ mod tests {
             ("Strict-Transport-Security", "max-age=1"),
             ("X-Request-Id", "mine"),
             ("X-Fazt-App", "b"),
+            ("X-Accel-Redirect", "/etc/passwd"),
+            ("X-LiteSpeed-Purge", "*"),
+            ("NEL", "{}"),
         ];
         assert!(kept(&dropped).is_empty());
         assert_eq!(kept(&[("X-A", "1"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2; Path=/")]).len(), 3);

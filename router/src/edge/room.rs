@@ -1,8 +1,9 @@
-//! Room for answers on their way out. An answer is in memory until its client has taken the last byte of it, so clients who
-//! take none would fill it with whatever an app is glad to give.
+//! Room for bodies, of requests on their way in and of answers on their way out. An answer is in memory until its client has
+//! taken the last byte of it, a request's body until its app has answered: clients who are slow would fill it with whatever one
+//! app is glad to take or to give.
 //!
-//! What all answers hold together is bounded, and what one app's answers hold is half of that: who visits one app keeps
-//! nobody from another. Small answers are not counted: how many connections there may be bounds those.
+//! What all bodies hold together is bounded, and what one app's hold is a part of that: who visits one app keeps nobody from
+//! another. Small answers are not counted: how many connections there may be bounds those.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,10 +15,12 @@ use crate::fault::{Code, Fault};
 /// The largest answer that needs no room.
 const SMALL_BYTES: usize = 16 * 1024;
 
-/// Room for the answers of all apps.
+/// Room for the bodies of all apps.
 #[derive(Debug)]
 pub struct Room {
     bytes: usize,
+    /// What one app may have of it.
+    share: usize,
     held: Mutex<Held>,
 }
 
@@ -25,6 +28,15 @@ pub struct Room {
 struct Held {
     all: usize,
     by_app: HashMap<u64, usize>,
+}
+
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    /// The app has its share.
+    Share,
+    /// Nobody has any.
+    All,
 }
 
 /// An answer that has its room for as long as anybody holds a byte of it.
@@ -35,10 +47,33 @@ struct Answer {
 }
 
 impl Room {
-    /// Room for that many bytes.
+    /// Room for that many bytes, of which one app has at most one of so many parts.
     #[must_use]
-    pub fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { bytes, held: Mutex::default() })
+    pub fn new(bytes: usize, parts: usize) -> Arc<Self> {
+        Arc::new(Self { bytes, share: bytes.checked_div(parts).unwrap_or(bytes), held: Mutex::default() })
+    }
+
+    /// Takes room for an app, or for the farm's own pages, which have no share.
+    pub(super) fn take(&self, app: Option<u64>, bytes: usize) -> Result<(), Full> {
+        let mut held = self.held.lock();
+        self.fits(&held, app, bytes)?;
+        held.all = held.all.saturating_add(bytes);
+        if let Some(app) = app {
+            let own = held.by_app.entry(app).or_default();
+            *own = own.saturating_add(bytes);
+        }
+        Ok(())
+    }
+
+    /// Gives back what was taken.
+    pub(super) fn give(&self, app: Option<u64>, bytes: usize) {
+        let mut held = self.held.lock();
+        held.all = held.all.saturating_sub(bytes);
+        let Some(app) = app else { return };
+        match held.by_app.get_mut(&app) {
+            Some(own) if *own > bytes => *own = own.saturating_sub(bytes),
+            _ => drop(held.by_app.remove(&app)),
+        }
     }
 
     /// Refuses who would run for an answer that finds no room, before it runs.
@@ -46,7 +81,7 @@ impl Room {
     /// # Errors
     /// 503 where there is none.
     pub fn check(&self, app: u64) -> Result<(), Fault> {
-        if self.held.lock().fits(app, SMALL_BYTES, self.bytes) { Ok(()) } else { Err(full()) }
+        self.fits(&self.held.lock(), Some(app), SMALL_BYTES).map_err(|_full| full())
     }
 
     /// An app's answer with its room.
@@ -57,22 +92,19 @@ impl Room {
         if body.len() <= SMALL_BYTES {
             return Ok(body.into());
         }
-        let mut held = self.held.lock();
-        if !held.fits(app, body.len(), self.bytes) {
-            return Err(full());
-        }
-        held.all = held.all.saturating_add(body.len());
-        let own = held.by_app.entry(app).or_default();
-        *own = own.saturating_add(body.len());
-        drop(held);
+        self.take(Some(app), body.len()).map_err(|_full| full())?;
         Ok(Bytes::from_owner(Answer { body, app, room: Arc::clone(self) }))
     }
-}
 
-impl Held {
-    fn fits(&self, app: u64, bytes: usize, most: usize) -> bool {
-        let own = self.by_app.get(&app).copied().unwrap_or_default();
-        self.all.saturating_add(bytes) <= most && own.saturating_add(bytes) <= most / 2
+    fn fits(&self, held: &Held, app: Option<u64>, bytes: usize) -> Result<(), Full> {
+        let own = app.and_then(|app| held.by_app.get(&app)).copied().unwrap_or_default();
+        if held.all.saturating_add(bytes) > self.bytes {
+            Err(Full::All)
+        } else if app.is_some() && own.saturating_add(bytes) > self.share {
+            Err(Full::Share)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -84,12 +116,7 @@ impl AsRef<[u8]> for Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        let mut held = self.room.held.lock();
-        held.all = held.all.saturating_sub(self.body.len());
-        match held.by_app.get_mut(&self.app) {
-            Some(own) if *own > self.body.len() => *own = own.saturating_sub(self.body.len()),
-            _ => drop(held.by_app.remove(&self.app)),
-        }
+        self.room.give(Some(self.app), self.body.len());
     }
 }
 
@@ -102,9 +129,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_app_has_half_of_the_room_and_gives_it_back() {
+    fn one_app_has_its_share_of_the_room_and_gives_it_back() {
         const LARGE: usize = 2 * SMALL_BYTES;
-        let room = Room::new(4 * LARGE);
+        let room = Room::new(4 * LARGE, 2);
         let keep = |app: u64| room.keep(app, vec![0; LARGE]);
         let (first, second) = (keep(1).unwrap(), keep(1).unwrap());
         assert!(keep(1).is_err() && room.check(1).is_err(), "half of it");
@@ -118,5 +145,15 @@ mod tests {
         assert!(keep(1).is_ok());
         drop((second, others));
         assert!(room.held.lock().all == 0 && room.held.lock().by_app.is_empty());
+    }
+
+    #[test]
+    fn the_farms_own_pages_have_what_is_left() {
+        let room = Room::new(8, 4);
+        assert_eq!((room.take(Some(1), 2), room.take(Some(1), 1)), (Ok(()), Err(Full::Share)));
+        assert_eq!((room.take(None, 6), room.take(None, 1)), (Ok(()), Err(Full::All)));
+        room.give(None, 6);
+        assert_eq!((room.take(Some(2), 2), room.take(None, 4)), (Ok(()), Ok(())));
+        assert_eq!(room.take(Some(3), 1), Err(Full::All));
     }
 }

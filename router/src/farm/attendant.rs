@@ -4,7 +4,11 @@
 //! use in those that are born much later, a zygote is replaced after an hour or a thousand births: the next one is ready
 //! before it goes.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fazt_protocol::spawn::{Role, Spawn};
 use tokio::{
@@ -18,6 +22,7 @@ use super::{
     config::Config,
     death,
 };
+use crate::cgroup::{Group, Groups};
 
 /// The pause before a zygote is started again.
 const RESTART_PAUSE: Duration = Duration::from_millis(20);
@@ -50,6 +55,8 @@ struct Attendant {
     config: Config,
     /// The layers that the first zygote's children had: no later one may have fewer.
     layers: u32,
+    /// What children are born into, where there are groups.
+    groups: Option<Arc<Groups>>,
     present: Option<Present>,
     /// The next zygote on its way, while the one at hand goes on.
     coming: Option<JoinHandle<Result<Zygote, BirthError>>>,
@@ -62,16 +69,17 @@ impl Births {
     /// [`BirthError`].
     pub async fn bear(&self, number: u64, role: Role) -> Result<Newborn, BirthError> {
         let (born, birth) = oneshot::channel();
-        self.0.send(Wish { spawn: Spawn { number, role }, born }).await.map_err(|_gone| lost())?;
+        self.0.send(Wish { spawn: Spawn { number, role, grouped: false }, born }).await.map_err(|_gone| lost())?;
         birth.await.unwrap_or_else(|_gone| Err(lost()))
     }
 }
 
 /// Answers wishes for as long as anybody may have one, with this zygote or the next one.
-pub fn attend(config: Config, zygote: Zygote) -> (Births, impl Future<Output = ()>) {
+pub fn attend(config: Config, zygote: Zygote, groups: Option<Arc<Groups>>) -> (Births, impl Future<Output = ()>) {
     let (wishes, waiting) = mpsc::channel(WAITING);
     let layers = zygote.jail.layers;
-    (Births(wishes), Attendant { config, layers, present: Some(Present::new(zygote)), coming: None }.answer(waiting))
+    let attendant = Attendant { config, layers, groups, present: Some(Present::new(zygote)), coming: None };
+    (Births(wishes), attendant.answer(waiting))
 }
 
 impl Present {
@@ -127,7 +135,10 @@ impl Attendant {
             let _gone = wish.born.send(Err(BirthError::Lost("it is being restarted".to_owned())));
             return self.restart().await;
         };
-        let birth = present.zygote.bear(wish.spawn).await;
+        let birth = match group(self.groups.as_ref(), wish.spawn.role) {
+            Ok(group) => present.zygote.bear(wish.spawn, group).await,
+            Err(error) => Err(BirthError::Failed(format!("failed to make its control group: {error}"))),
+        };
         present.births = present.births.saturating_add(1);
         let (is_lost, is_spent) = (matches!(birth, Err(BirthError::Lost(_))), present.births >= BIRTHS_MOST);
         if let Err(Ok(orphan)) = wish.born.send(birth) {
@@ -135,6 +146,7 @@ impl Attendant {
             tokio::task::spawn_blocking(move || {
                 death::kill(&orphan.pidfd);
                 death::collect(&orphan.pidfd);
+                drop(orphan);
             });
         }
         if is_lost {
@@ -182,6 +194,11 @@ impl Attendant {
             Err(error) => tracing::error!("failed to replace the zygote, which goes on: {error}"),
         }
     }
+}
+
+/// What a child is born into.
+fn group(groups: Option<&Arc<Groups>>, role: Role) -> io::Result<Option<Group>> {
+    groups.map(|groups| groups.child(role)).transpose()
 }
 
 async fn start(config: &Config, layers: u32) -> Result<Zygote, BirthError> {

@@ -18,7 +18,7 @@ use fazt_protocol::{
     pipe::PipeError,
     version,
 };
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 
 use super::{job::Job, keeper::Keeper};
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
 
 /// The most that loading an app may take, within the request's own limit.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(3);
-/// The most that a new channel for a bound worker may take.
+/// The most that a new channel for a bound worker may take: from the store, and again until the worker has it.
 const REBIND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whom a worker works for.
@@ -144,20 +144,24 @@ impl Keeper {
 
     /// Gives the worker a channel to the store's process of now, where it has one to another. `call` is the call in hand:
     /// its request and deadline.
-    pub(super) async fn rebind(&mut self, call: Option<(RequestId, u64)>) {
-        let Some(link) = self.store.link_now() else { return };
-        let Some(bound) = self.bound.as_mut().filter(|bound| !bound.leads_to(&link)) else { return };
-        let Ok((theirs, ours)) = fd::pair() else { return };
+    ///
+    /// # Errors
+    /// It did not take the channel in time. Half a message may be on its way: it has to end.
+    pub(super) async fn rebind(&mut self, call: Option<(RequestId, u64)>) -> Result<(), Elapsed> {
+        let Some(link) = self.store.link_now() else { return Ok(()) };
+        let Some(bound) = self.bound.as_mut().filter(|bound| !bound.leads_to(&link)) else { return Ok(()) };
+        let Ok((theirs, ours)) = fd::pair() else { return Ok(()) };
         let app = &bound.served.app;
         let storage_ms = u32::try_from(self.ground.config.storage_timeout.as_millis()).unwrap_or(u32::MAX);
         let Ok(Ok(bind)) = timeout(REBIND_TIMEOUT, link.bind(app.id, app.version, storage_ms, theirs)).await else {
             // The store died again: the next change brings the next try.
-            return;
+            return Ok(());
         };
         *bound = Bound { served: Arc::clone(&bound.served), link, bind, sequence: 0 };
         let grant = call.map(|(request, deadline_ns)| bound.grant(request, deadline_ns));
+        let (rebind, descriptors) = (ToWorker::Rebind { grant }, [ours.as_fd()]);
         // A worker that is gone shows itself at the next receive.
-        let _gone = self.pipe.send_with(&ToWorker::Rebind { grant }, &[ours.as_fd()]).await;
+        timeout(REBIND_TIMEOUT, self.pipe.send_with(&rebind, &descriptors)).await.map(drop)
     }
 
     fn limits(&self, served: &Served) -> Limits {

@@ -21,7 +21,7 @@ use super::{
     config::{Config, Sandbox},
     inspect,
 };
-use crate::inherit;
+use crate::{cgroup::Group, inherit};
 
 /// How long a zygote may take to be ready.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,6 +39,8 @@ pub struct Newborn {
     pub call: OwnedFd,
     /// What it writes of itself.
     pub board: board::Reader,
+    /// Its control group, where there are any.
+    pub group: Option<Group>,
 }
 
 /// Why a child was not born.
@@ -121,8 +123,8 @@ impl Zygote {
     ///
     /// # Errors
     /// [`BirthError`]; after [`BirthError::Lost`] the zygote is of no use.
-    pub(super) async fn bear(&mut self, spawn: Spawn) -> Result<Newborn, BirthError> {
-        let birth = timeout(BIRTH_TIMEOUT, self.ask(spawn)).await;
+    pub(super) async fn bear(&mut self, spawn: Spawn, group: Option<Group>) -> Result<Newborn, BirthError> {
+        let birth = timeout(BIRTH_TIMEOUT, self.ask(spawn, group)).await;
         birth.unwrap_or_else(|_late| Err(BirthError::Lost("a birth takes too long".to_owned())))
     }
 
@@ -134,24 +136,24 @@ impl Zygote {
         }
     }
 
-    async fn ask(&mut self, spawn: Spawn) -> Result<Newborn, BirthError> {
+    async fn ask(&mut self, spawn: Spawn, group: Option<Group>) -> Result<Newborn, BirthError> {
         let lost = |error: &dyn std::fmt::Display| BirthError::Lost(error.to_string());
         let failed = |error: &dyn std::fmt::Display| BirthError::Failed(error.to_string());
+        let into = group.as_ref().map(Group::open).transpose().map_err(|error| failed(&error))?;
+        let spawn = Spawn { grouped: into.is_some(), ..spawn };
         let (call, theirs) = fd::pair().map_err(|error| failed(&error))?;
         let page = board::create().map_err(|error| failed(&error))?;
         let board = board::Reader::map(page.as_fd()).map_err(|error| failed(&error))?;
         self.phase = self.phase.spawn(spawn.number).map_err(|breach| lost(&breach))?;
-        self.pipe
-            .send_with(&ToZygote::Spawn(spawn), &[theirs.as_fd(), page.as_fd()])
-            .await
-            .map_err(|error| lost(&error))?;
-        drop((theirs, page));
+        let beside: Vec<_> = [&theirs, &page].into_iter().chain(&into).map(AsFd::as_fd).collect();
+        self.pipe.send_with(&ToZygote::Spawn(spawn), &beside).await.map_err(|error| lost(&error))?;
+        drop((theirs, page, into));
         let said = self.pipe.receive().await.map_err(|error| lost(&error))?;
         self.phase = self.phase.hear(&said).map_err(|breach| lost(&breach))?;
         match said {
             FromZygote::Spawned { pid, .. } => {
                 let pidfd = self.pipe.take_descriptor().map_err(|error| lost(&error))?;
-                Ok(Newborn { pid, pidfd, call, board })
+                Ok(Newborn { pid, pidfd, call, board, group })
             }
             FromZygote::Failed { reason, .. } => Err(BirthError::Failed(reason)),
             _ => Err(BirthError::Lost("it answered another question".to_owned())),

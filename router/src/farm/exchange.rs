@@ -93,7 +93,7 @@ impl Keeper {
         self.keep_logs(&exchange, &heard);
         match end {
             Ok(Ok(())) => self.conclude(exchange, heard),
-            Ok(Err(broken)) => self.lose(exchange, broken),
+            Ok(Err(broken)) => self.lose(exchange, broken).await,
             Err(_late) if exchange.answer.is_some() && self.never_began(&exchange).await => self.pass_on(exchange),
             Err(_late) => self.cut_off(exchange),
         }
@@ -135,7 +135,8 @@ impl Keeper {
                         biased;
                         said = self.pipe.receive() => said.map_err(Broken::from)?,
                         _ = changes.changed() => {
-                            self.rebind(Some((exchange.job.id.clone(), exchange.deadline_ns))).await;
+                            let rebound = self.rebind(Some((exchange.job.id.clone(), exchange.deadline_ns))).await;
+                            rebound.map_err(|_late| Broken::Breach("it took no new channel to the store".to_owned()))?;
                             continue;
                         }
                     }
@@ -174,15 +175,15 @@ impl Keeper {
     }
 
     fn keep_logs(&self, exchange: &Exchange, heard: &Heard) {
-        let (app, request) = (exchange.job.served.app.id, &exchange.job.id);
+        let (served, request) = (&exchange.job.served, &exchange.job.id);
         for line in &heard.logs {
-            self.ground.logs.keep(app, request, line.clone());
+            self.ground.logs.keep(served, request, line.clone());
         }
     }
 
     /// An end that the worker could not write into its app's log itself.
     fn log_end(&self, exchange: &Exchange, fault: &Fault) {
-        self.ground.logs.keep(exchange.job.served.app.id, &exchange.job.id, logs::uncaught(&fault.detail));
+        self.ground.logs.keep(&exchange.job.served, &exchange.job.id, logs::uncaught(&fault.detail));
     }
 
     /// One call more that was begun.
@@ -224,17 +225,30 @@ impl Keeper {
         if spent { Fate::End(Death::Spent) } else { Fate::Keep }
     }
 
+    /// Whether another worker may have what this one, which is gone, never began, as its board says: once. It may have died of
+    /// this very request, and a captured one says what it likes; so where nobody else killed it, or it is not the first, the app
+    /// pays as for any early death.
+    async fn may_go_on(&self, exchange: &mut Exchange) -> bool {
+        let is_first = !std::mem::replace(&mut exchange.job.handed_on, true);
+        if !is_first || !self.life.was_killed().await {
+            let app = exchange.job.served.app.id;
+            self.ground.punish(app);
+            self.ground.wear(app);
+        }
+        is_first
+    }
+
     /// The worker is gone or broke the protocol.
-    fn lose(&mut self, mut exchange: Exchange, broken: Broken) -> Fate {
+    async fn lose(&mut self, mut exchange: Exchange, broken: Broken) -> Fate {
         let board = self.door.board.snapshot();
+        let never_began = board.call != exchange.number && exchange.answer.is_some();
+        if never_began && matches!(broken, Broken::Gone(_)) && self.may_go_on(&mut exchange).await {
+            exchange.hand_back();
+            return Fate::End(Death::Crashed);
+        }
         let app = &exchange.job.served.name;
         let (death, why) = match broken {
-            // It never began: whatever killed it had nothing to do with this request, so another worker may have it.
-            Broken::Gone(_) if board.call != exchange.number && exchange.answer.is_some() => {
-                exchange.hand_back();
-                return Fate::End(Death::Crashed);
-            }
-            Broken::Gone(why) => (Death::Crashed, why),
+            Broken::Gone(why) => (self.life.cause(Death::Crashed), why),
             Broken::Breach(why) => (Death::Breach, why),
         };
         self.count_call(&exchange);
@@ -244,7 +258,10 @@ impl Keeper {
             self.ground.punish(exchange.job.served.app.id);
         }
         exchange.spans_from_board(board);
-        let mut fault = Fault::new(Code::WorkerCrashed, "the app's process ended in the middle of the request");
+        let mut fault = match death {
+            Death::OutOfMemory => Fault::new(Code::MemoryLimit, "the app's process used more memory than it may have"),
+            _ => Fault::new(Code::WorkerCrashed, "the app's process ended in the middle of the request"),
+        };
         fault.phase = board.phase;
         self.log_end(&exchange, &fault);
         exchange.fault(fault);

@@ -22,10 +22,11 @@ use super::{
     config::Config,
     counts::Counts,
     door::{Door, Order, Waiting},
+    inspect::Shortfall,
     logs::Logs,
     pool::{AppKey, Claim, Orders, Pool, Size, Taken},
     sandbox::Report,
-    throttle::Throttle,
+    throttle::{Throttle, Wear},
 };
 use crate::store::Store;
 
@@ -52,6 +53,8 @@ pub struct Ground {
     pub logs: Logs,
     /// The jail that every worker has to be in.
     pub jail: Jail,
+    /// What there is to say of control groups.
+    pub cgroup: String,
     pub(super) pool: Mutex<Pool<Door, Waiting>>,
     pub(super) births: Births,
     pub(super) homes: Vec<Handle>,
@@ -61,9 +64,12 @@ pub struct Ground {
     /// What calls are numbered with.
     secret: RandomState,
     apps: Mutex<Throttle<u64>>,
+    worn: Mutex<Wear<u64>>,
     pub(super) newborns: Mutex<Throttle<()>>,
-    /// Told of each worker that joins.
+    /// Told of each worker that joins, and of the first that is found wanting.
     pub(super) joined: Notify,
+    /// What the first worker that was not in its jail lacked.
+    pub(super) wanting: Mutex<Option<Shortfall>>,
     pub(super) this: Weak<Ground>,
 }
 
@@ -76,6 +82,8 @@ pub struct Means {
     pub births: Births,
     /// The jail that the zygote's own trial was in.
     pub jail: Jail,
+    /// What there is to say of control groups.
+    pub cgroup: String,
     /// Where apps' log lines go.
     pub logs: Logs,
     /// What is counted.
@@ -110,7 +118,7 @@ impl Ground {
     /// A ground without workers; [`Self::open`] orders the first ones.
     #[must_use]
     pub fn new(config: Config, means: Means) -> Arc<Self> {
-        let Means { store, births, jail, logs, counts, homes } = means;
+        let Means { store, births, jail, cgroup, logs, counts, homes } = means;
         let size = Size { workers: config.workers, app_max: config.app_max_workers, queue_depth: config.queue_depth };
         Arc::new_cyclic(|this| Self {
             config,
@@ -119,6 +127,7 @@ impl Ground {
             counts,
             logs,
             jail,
+            cgroup,
             pool: Mutex::new(Pool::new(size)),
             births,
             homes,
@@ -127,8 +136,10 @@ impl Ground {
             calls: AtomicU64::new(1),
             secret: RandomState::new(),
             apps: Mutex::default(),
+            worn: Mutex::default(),
             newborns: Mutex::default(),
             joined: Notify::new(),
+            wanting: Mutex::default(),
             this: this.clone(),
         })
     }
@@ -156,7 +167,7 @@ impl Ground {
 
     /// What there is to say of the jail.
     pub fn sandbox(&self) -> Report {
-        Report::of(self.config.sandbox, &self.jail)
+        Report::of(self.config.sandbox, &self.jail, &self.cgroup)
     }
 
     /// Asks for a worker.
@@ -171,6 +182,12 @@ impl Ground {
             Claim::Queued => Asked::Queued,
             Claim::Full(_) => Asked::Full,
         }
+    }
+
+    /// A newborn worker is not in the jail that it reports.
+    pub fn find_wanting(&self, shortfall: Shortfall) {
+        self.wanting.lock().get_or_insert(shortfall);
+        self.joined.notify_one();
     }
 
     /// A worker is ready for its first app.
@@ -229,7 +246,8 @@ impl Ground {
     /// How long an app whose workers die early has to wait.
     #[must_use]
     pub fn pause(&self, app: AppKey) -> Option<Duration> {
-        let pause = self.apps.lock().pause(&app.app, Instant::now())?;
+        let now = Instant::now();
+        let pause = self.apps.lock().pause(&app.app, now).max(self.worn.lock().pause(&app.app, now))?;
         // Only a new one is held back: one that is loaded and waits has answered before.
         (!self.pool.lock().has_idle(app)).then_some(pause)
     }
@@ -237,6 +255,11 @@ impl Ground {
     /// An app's worker died before its answer.
     pub fn punish(&self, app: u64) {
         self.apps.lock().punish(app, Instant::now());
+    }
+
+    /// An app's worker died without a call, and nobody killed it.
+    pub fn wear(&self, app: u64) {
+        self.worn.lock().wear(app, Instant::now());
     }
 
     /// An app's worker has answered.

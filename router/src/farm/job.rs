@@ -32,6 +32,8 @@ pub struct Job {
     pub deadline: Instant,
     /// Whether stacks, source lines and log lines are wanted back.
     pub debug: bool,
+    /// Whether a worker was gone already before it began with it.
+    pub handed_on: bool,
 }
 
 /// What became of it.

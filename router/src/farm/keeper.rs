@@ -12,7 +12,7 @@ use std::{
 use fazt_protocol::{
     board,
     call::{FromWorker, ToWorker, phase::Phase},
-    pipe::asynchronous::Pipe,
+    pipe::{PipeError, asynchronous::Pipe},
     version,
 };
 use tokio::{
@@ -93,9 +93,10 @@ impl Keeper {
         }
         self.ground.join(self.life.worker, self.home, &self.door);
         let death = self.keep().await;
+        let death = self.life.cause(death);
         self.hand_back().await;
         tracing::debug!(worker = self.life.pid, served = self.door.served.load(Relaxed), "worker {}", death.word());
-        if matches!(death, Death::Crashed | Death::Breach) {
+        if matches!(death, Death::Crashed | Death::Breach | Death::OutOfMemory) {
             count(&self.ground.counts.crashes);
             say_last_words(self.life.pid, &self.door.board);
         }
@@ -121,6 +122,10 @@ impl Keeper {
             FromWorker::Ready(ready) if version::check(ready.protocol).is_ok() => {
                 inspect::child(self.life.pid, ready.layers, self.ground.jail.layers).map_err(|shortfall| {
                     tracing::error!(worker = self.life.pid, "failed to {shortfall}");
+                    // Of one that has died meanwhile the kernel shows nothing, which is no news of the jail.
+                    if !self.life.is_over() {
+                        self.ground.find_wanting(shortfall);
+                    }
                     Death::Breach
                 })
             }
@@ -130,42 +135,74 @@ impl Keeper {
 
     async fn keep(&mut self) -> Death {
         let mut changes = self.store.changes();
-        let (mut idleness, mut look) = (Idleness::default(), interval(LOOK_EVERY));
+        let mut idleness = Idleness::of(self.life.pid, self.ground.config.memory_bytes);
+        let mut look = interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
                 // An idle worker has nothing to say: its end, or a breach. Heard before a new order, which another worker
                 // may then have.
-                said = self.pipe.receive() => return self.spoke_idle(said),
+                said = self.pipe.receive() => return self.spoke_idle(said).await,
                 order = self.orders.recv() => match order {
                     Some(Order::Serve(errand)) => {
+                        if let Some(what) = idleness.end() {
+                            errand.hand_back();
+                            return self.busy_idle(what);
+                        }
                         if let Some(death) = self.serve(*errand).await {
                             return death;
                         }
-                        idleness.begin_anew();
+                        idleness.begin();
                     }
                     Some(Order::Retire) | None => return Death::Retired,
                 },
-                _ = changes.changed() => self.rebind(None).await,
-                _ = look.tick() => if let Some(what) = idleness.look(self.life.pid) {
-                    tracing::warn!(worker = self.life.pid, "worker {what} while it has no request");
-                    return Death::Breach;
+                _ = changes.changed() => if self.rebind(None).await.is_err() {
+                    return self.deaf_idle();
+                },
+                _ = look.tick() => if let Some(what) = idleness.look() {
+                    return self.busy_idle(what);
                 },
             }
         }
     }
 
-    fn spoke_idle(&self, said: Result<FromWorker, fazt_protocol::pipe::PipeError>) -> Death {
+    async fn spoke_idle(&self, said: Result<FromWorker, PipeError>) -> Death {
         match said {
             Ok(message) => {
                 tracing::warn!(worker = self.life.pid, "worker breach: {} while {}", message.name(), self.phase.word());
+                self.wear();
                 Death::Breach
             }
             Err(error) => {
                 tracing::warn!(worker = self.life.pid, "idle worker gone: {error}");
+                if self.bound.is_some() && !self.life.was_killed().await {
+                    self.wear();
+                }
                 Death::Crashed
             }
+        }
+    }
+
+    fn busy_idle(&self, what: &str) -> Death {
+        tracing::warn!(worker = self.life.pid, "worker {what} while it has no request");
+        self.wear();
+        Death::Breach
+    }
+
+    fn deaf_idle(&self) -> Death {
+        tracing::warn!(worker = self.life.pid, "idle worker does not take its new channel to the store");
+        // One that somebody has stopped can take nothing.
+        if !self.life.is_stopped() {
+            self.wear();
+        }
+        Death::Breach
+    }
+
+    /// It came to its end without a call, and nobody else brought that about: its app's affair, where it has one.
+    fn wear(&self) {
+        if let Some(bound) = &self.bound {
+            self.ground.wear(bound.served.app.id);
         }
     }
 
@@ -198,9 +235,9 @@ impl Keeper {
     }
 }
 
-/// Writes down what a child that panicked has left on its board. It may be a lie, as all that stands there.
+/// Writes down what a child that ended by itself has left on its board. It may be a lie, as all that stands there.
 pub(super) fn say_last_words(pid: i32, board: &board::Reader) {
     if let Some(last_words) = board.last_words() {
-        tracing::error!(worker = pid, last_words, "worker panicked");
+        tracing::error!(worker = pid, last_words, "worker's last words");
     }
 }

@@ -62,6 +62,11 @@ impl Farm {
     /// goes on to the end of the call and nothing is lost but the answer.
     pub async fn call(&self, job: Job) -> Finished {
         let mut job = Box::new(job);
+        let app = AppKey { app: job.served.app.id, version: job.served.app.version };
+        // Who was let in once is let in again where a worker gives the request back.
+        if let Some(pause) = self.0.pause(app) {
+            return Finished { reply: Err(overloaded(pause)), timing: Timing::queued(job.arrived) };
+        }
         // The patience of the queue counts anew for who was given back.
         let mut since = job.arrived;
         for _ in 0..TRIES {
@@ -86,11 +91,18 @@ impl Farm {
     }
 
     /// Waits until a worker is ready for its first app. For one who waits at a time.
-    pub async fn first_worker(&self) {
-        // One that joins between the two lines is remembered by the second.
+    ///
+    /// # Errors
+    /// [`inspect::Shortfall`]: one was born, and is not in the jail that it reports. The next one would not be either.
+    pub async fn first_worker(&self) -> Result<(), inspect::Shortfall> {
+        // One that joins between two lines is remembered by the last.
         while !self.has_worker() {
+            if let Some(shortfall) = self.0.wanting.lock().clone() {
+                return Err(shortfall);
+            }
             self.0.joined.notified().await;
         }
+        Ok(())
     }
 
     /// How the farm is.
@@ -116,9 +128,6 @@ impl Farm {
     /// Gives the job to a worker, now or when one comes free in time.
     async fn attempt(&self, job: Box<Job>, since: Instant) -> Verdict {
         let app = AppKey { app: job.served.app.id, version: job.served.app.version };
-        if let Some(pause) = self.0.pause(app) {
-            return refuse(job.arrived, overloaded(pause));
-        }
         let (arrived, deadline) = (job.arrived, job.deadline);
         let until = since.checked_add(self.0.config.queue_timeout).unwrap_or(deadline).min(deadline);
         let (waiting, stub, mut verdict) = Waiting::new(job, ground::home());

@@ -32,7 +32,11 @@ impl Ground {
         let mut newborn = self.births.bear(number, role).await?;
         // The life takes the handle; the newborn keeps a copy that dies with it.
         let pidfd = newborn.pidfd.try_clone().map_err(|error| BirthError::Failed(error.to_string()))?;
-        let life = Life::new(number, newborn.pid, std::mem::replace(&mut newborn.pidfd, pidfd), self.this.clone());
+        let pidfd = std::mem::replace(&mut newborn.pidfd, pidfd);
+        let life = Life::new(number, newborn.pid, pidfd, newborn.group.take(), self.this.clone());
+        if !life.is_in_its_group() {
+            return Err(BirthError::Failed("it is not in the control group that it was to be born into".to_owned()));
+        }
         Ok((life, newborn))
     }
 

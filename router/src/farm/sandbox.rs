@@ -17,6 +17,9 @@ pub struct Report {
     pub sandbox_tier: String,
     /// The layers that are missing, and why.
     pub sandbox_missing: Vec<String>,
+    /// The controllers of workers' control groups and where these are, or why there are none. Nothing that a strict jail
+    /// has to have.
+    pub sandbox_cgroup: String,
     /// What an operator should not overlook.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sandbox_warning: Option<String>,
@@ -25,7 +28,7 @@ pub struct Report {
 impl Report {
     /// What the zygote's own trial came to, under that mode.
     #[must_use]
-    pub fn of(sandbox: Sandbox, jail: &Jail) -> Self {
+    pub fn of(sandbox: Sandbox, jail: &Jail, cgroup: &str) -> Self {
         let missing = jail.lacks();
         let warning = match sandbox {
             Sandbox::Off => {
@@ -41,6 +44,7 @@ impl Report {
             sandbox: sandbox.word(),
             sandbox_tier: jail.tier.clone(),
             sandbox_missing: missing,
+            sandbox_cgroup: cgroup.to_owned(),
             sandbox_warning: warning,
         }
     }

@@ -2,6 +2,7 @@
 //! before they are ready bears more slowly. Pure state, clock passed in.
 //!
 //! A death after an answer is not held against anybody: a runaway is killed after a second, and its successor is due at once.
+//! But one without a call is: no app's code runs then, so some may happen, and answers in between forgive no more of them.
 
 use std::{
     collections::HashMap,
@@ -15,6 +16,10 @@ pub const PAUSE_FIRST: Duration = Duration::from_millis(10);
 pub const PAUSE_MOST: Duration = Duration::from_secs(1);
 /// Names that are remembered; the quietest is forgotten for a new one.
 const NAMES: usize = 4_096;
+/// Deaths without a call that cost nothing.
+const FREE: u32 = 4;
+/// After so long one of them is forgotten, and where there are more, the next worker is due.
+const FORGET_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Record {
@@ -22,11 +27,21 @@ struct Record {
     until: Instant,
 }
 
+/// Deaths without a call by name: when the last of them will be forgotten.
+#[derive(Debug)]
+pub struct Wear<K>(HashMap<K, Instant>);
+
 /// Early deaths by name.
 #[derive(Debug)]
 pub struct Throttle<K>(HashMap<K, Record>);
 
 impl<K> Default for Throttle<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K> Default for Wear<K> {
     fn default() -> Self {
         Self(HashMap::new())
     }
@@ -59,9 +74,47 @@ impl<K: Eq + Hash + Clone> Throttle<K> {
     }
 }
 
+impl<K: Eq + Hash + Clone> Wear<K> {
+    /// One died without a call.
+    pub fn wear(&mut self, name: K, now: Instant) {
+        if self.0.len() >= NAMES && !self.0.contains_key(&name) {
+            let first = self.0.iter().min_by_key(|(_, until)| **until).map(|(name, _)| name.clone());
+            first.map(|name| self.0.remove(&name));
+        }
+        let until = self.0.entry(name).or_insert(now);
+        let most = now.checked_add(FORGET_EVERY.saturating_mul(FREE.saturating_add(1))).unwrap_or(now);
+        *until = (*until).max(now).checked_add(FORGET_EVERY).unwrap_or(most).min(most);
+    }
+
+    /// How long to wait before the next one, if at all.
+    #[must_use]
+    pub fn pause(&self, name: &K, now: Instant) -> Option<Duration> {
+        let left = self.0.get(name)?.saturating_duration_since(now);
+        left.checked_sub(FORGET_EVERY.saturating_mul(FREE)).filter(|pause| !pause.is_zero())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_few_deaths_without_a_call_are_free_and_the_next_one_waits() {
+        let (mut wear, now) = (Wear::default(), Instant::now());
+        for _ in 0..FREE {
+            wear.wear(1, now);
+            assert_eq!(wear.pause(&1, now), None);
+        }
+        wear.wear(1, now);
+        assert_eq!((wear.pause(&1, now), wear.pause(&2, now)), (Some(FORGET_EVERY), None));
+        (0..100).for_each(|_| wear.wear(1, now));
+        assert_eq!(wear.pause(&1, now), Some(FORGET_EVERY), "it does not add up without end");
+        assert_eq!(wear.pause(&1, now + FORGET_EVERY), None);
+        wear.wear(1, now + FORGET_EVERY);
+        assert_eq!(wear.pause(&1, now + FORGET_EVERY), Some(FORGET_EVERY), "one each time");
+        wear.wear(1, now + 100 * FORGET_EVERY);
+        assert_eq!(wear.pause(&1, now + 100 * FORGET_EVERY), None, "and all are forgotten");
+    }
 
     #[test]
     fn pauses_double_up_to_the_most_and_end_with_an_answer() {

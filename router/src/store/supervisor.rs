@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::{Config, Durability, link::Link};
-use crate::inherit;
+use crate::{cgroup::Groups, inherit};
 
 /// How long a store may take from its start until it is ready; recovering a large log is the longest part of it.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -59,6 +59,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Supervisor {
     config: Config,
+    groups: Option<Arc<Groups>>,
     link: watch::Sender<Option<Arc<Link>>>,
     life: Option<Life>,
 }
@@ -72,14 +73,18 @@ struct Life {
 }
 
 impl Supervisor {
-    /// Starts the first store and waits until it is ready.
+    /// Starts the first store and waits until it is ready; where there are control groups, it and each that follows gets
+    /// the store's.
     ///
     /// # Errors
     /// [`StartError`]: nothing is left running.
-    pub async fn start(config: Config) -> Result<(Self, watch::Receiver<Option<Arc<Link>>>), StartError> {
-        let life = Life::begin(&config).await?;
+    pub async fn start(
+        config: Config,
+        groups: Option<Arc<Groups>>,
+    ) -> Result<(Self, watch::Receiver<Option<Arc<Link>>>), StartError> {
+        let life = Life::begin(&config, groups.clone()).await?;
         let (link, changes) = watch::channel(Some(Arc::clone(&life.link)));
-        Ok((Self { config, link, life: Some(life) }, changes))
+        Ok((Self { config, groups, link, life: Some(life) }, changes))
     }
 
     /// Watches the store until `closing` is set, and starts it again whenever it dies.
@@ -102,7 +107,7 @@ impl Supervisor {
             if *closing.borrow() {
                 return;
             }
-            match Life::begin(&self.config).await {
+            match Life::begin(&self.config, self.groups.clone()).await {
                 Ok(life) => {
                     tracing::info!(pid = life.child.id(), "store restarted");
                     self.link.send_replace(Some(Arc::clone(&life.link)));
@@ -139,10 +144,13 @@ impl Supervisor {
 }
 
 impl Life {
-    async fn begin(config: &Config) -> Result<Self, StartError> {
+    async fn begin(config: &Config, groups: Option<Arc<Groups>>) -> Result<Self, StartError> {
         let silent = |what: &dyn std::fmt::Display| StartError::Silent(what.to_string());
         let (ours, theirs) = fd::pair().map_err(|error| silent(&error))?;
         let mut child = spawn(config, theirs)?;
+        if let Some(groups) = groups {
+            admit(groups, child.id());
+        }
         let started = timeout(START_TIMEOUT, Self::greet(ours)).await;
         match started.map_err(|_late| silent(&"it is not ready in time")).and_then(|greeted| greeted) {
             Ok((reader, link)) => Ok(Self { child, reader, link: Arc::new(link), since: Instant::now() }),
@@ -189,6 +197,16 @@ impl Life {
             let _collected = self.child.wait();
         }
     }
+}
+
+/// Gives a store that was just started its share of the processors, while it opens its file. On a thread of its own: the
+/// kernel takes its time to move a living process, and births go on meanwhile.
+fn admit(groups: Arc<Groups>, pid: u32) {
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = groups.admit_store(pid) {
+            tracing::warn!("failed to put the store into its control group: {error}");
+        }
+    });
 }
 
 /// Waits until the flag is set, or nobody can set it any more.

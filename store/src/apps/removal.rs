@@ -77,6 +77,7 @@ fn sweep_documents(sql: &Connection, app: u64) -> rusqlite::Result<usize> {
     if sql.prepare_cached(few)?.execute(params![collection, ROWS])? == 0 {
         sql.prepare_cached("DELETE FROM indexed_field WHERE collection = ?1")?.execute([collection])?;
         sql.prepare_cached("DELETE FROM collection WHERE id = ?1")?.execute([collection])?;
+        sql.prepare_cached("INSERT INTO free_collection (id) VALUES (?1)")?.execute([collection])?;
     }
     Ok(1)
 }

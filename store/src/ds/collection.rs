@@ -1,11 +1,28 @@
-//! Collections: a name of an app's, its number, its counters.
+//! Collections: a name of an app's, its number, its counters. One is made with its first document and goes with its
+//! last.
 
+use fazt_protocol::op::{Code, Refusal};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::refusal::{OpError, invalid};
+use super::ROW_BYTES;
+use crate::{
+    quota::Account,
+    refusal::{OpError, invalid},
+    writer::Hand,
+};
 
 /// Bits of a document's number that count within its collection.
 const SEQUENCE_BITS: u32 = 36;
+/// Numbers of documents in a collection, and of collections: together a number in the file, without its sign.
+const SEQUENCES: i64 = 1 << SEQUENCE_BITS;
+const COLLECTIONS: i64 = 1 << (63 - SEQUENCE_BITS);
+
+const COUNT: &str = "SELECT count(*) FROM collection WHERE app = ?1";
+const FREE: &str = "DELETE FROM free_collection WHERE id = (SELECT min(id) FROM free_collection) RETURNING id";
+/// What the counter says is not enough: its number will be another one's, who must find nothing under it.
+const REMOVE: &str = "DELETE FROM collection WHERE id = ?1
+    AND NOT EXISTS (SELECT 1 FROM document WHERE id BETWEEN ?2 AND ?3)
+    AND NOT EXISTS (SELECT 1 FROM indexed_field WHERE collection = ?1)";
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Collection {
@@ -25,9 +42,38 @@ pub(super) fn find(sql: &Connection, app: u64, name: &str) -> Result<Option<Coll
     Ok(statement.query_row(params![app, name], row).optional()?)
 }
 
-pub(super) fn make(sql: &Connection, app: u64, name: &str) -> Result<Collection, OpError> {
-    let id = sql.prepare_cached("INSERT INTO collection (app, name) VALUES (?1, ?2)")?.insert(params![app, name])?;
+/// Makes a collection, at its app's cost. Within a savepoint: it may refuse after it has written.
+pub(super) fn make(hand: &mut Hand<'_>, app: u64, name: &str) -> Result<Collection, OpError> {
+    let sql = hand.sql();
+    let count: u64 = sql.prepare_cached(COUNT)?.query_row([app], |row| row.get(0))?;
+    if count >= hand.limits.collections {
+        let message = format!(
+            "collection: the app has {count} collections, which is the most; use one with a field that tells its \
+             documents apart, or delete all documents of another, which goes with the last"
+        );
+        return Err(Refusal::new(Code::QuotaExceeded, message).into());
+    }
+    let mut account = hand.account(app)?;
+    account.charge(0, cost(name), hand.limits.app_bytes)?;
+    let free: Option<i64> = sql.prepare_cached(FREE)?.query_row([], |row| row.get(0)).optional()?;
+    let mut insert = sql.prepare_cached("INSERT INTO collection (id, app, name) VALUES (?1, ?2, ?3)")?;
+    let id = insert.insert(params![free, app, name])?;
+    if !(1..COLLECTIONS).contains(&id) {
+        return Err(exhausted("collection"));
+    }
+    hand.ledger.set(app, account);
     Ok(Collection { id, documents: 0, sequence: 0 })
+}
+
+/// What the quota counts.
+fn cost(name: &str) -> u64 {
+    ROW_BYTES.saturating_add(name.len() as u64)
+}
+
+/// No number is left. A larger one would lie among those of another collection.
+fn exhausted(what: &str) -> OpError {
+    tracing::error!("no number is left for another {what}");
+    Refusal::new(Code::Unavailable, format!("the store has no number left for another {what}")).into()
 }
 
 impl Collection {
@@ -38,13 +84,30 @@ impl Collection {
         Ok(())
     }
 
+    /// Writes the counters, or removes the collection with its last document.
+    pub(super) fn save_or_remove(&self, sql: &Connection, name: &str, account: &mut Account) -> Result<(), OpError> {
+        let (first, last) = self.rows();
+        if self.documents > 0 || sql.prepare_cached(REMOVE)?.execute([self.id, first, last])? == 0 {
+            return self.save(sql);
+        }
+        sql.prepare_cached("INSERT INTO free_collection (id) VALUES (?1)")?.execute([self.id])?;
+        Ok(account.charge(cost(name), 0, u64::MAX)?)
+    }
+
+    /// The number of its next document.
+    pub(super) fn next_row(&mut self) -> Result<i64, OpError> {
+        let next = self.sequence.checked_add(1).filter(|next| (1..SEQUENCES).contains(next));
+        self.sequence = next.ok_or_else(|| exhausted("document of the collection"))?;
+        Ok(self.row(self.sequence))
+    }
+
     /// The number of the document with that sequence.
-    pub(super) fn row(&self, sequence: i64) -> i64 {
+    fn row(&self, sequence: i64) -> i64 {
         (self.id << SEQUENCE_BITS) | sequence
     }
 
     /// The first and the last number that a document of this collection can have.
     pub(super) fn rows(&self) -> (i64, i64) {
-        (self.row(0), self.row((1 << SEQUENCE_BITS) - 1))
+        (self.row(0), self.row(SEQUENCES - 1))
     }
 }

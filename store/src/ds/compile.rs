@@ -4,7 +4,6 @@
 //! without the field. Comparisons look at the JSON type beside the value, since SQLite sorts all numbers before all texts and
 //! has no booleans. Branches are joined as a balanced tree: SQLite bounds the depth of an expression.
 
-use fazt_protocol::op::ds::Order;
 use rusqlite::types::Value as Bound;
 
 use super::{
@@ -47,19 +46,12 @@ impl Sql {
         }
     }
 
-    /// Appends what documents are ordered by: the fields, then the newest first.
+    /// Where a field's value is, as a column of a select.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` for a path that is none.
-    pub(super) fn push_order(&mut self, order: &[Order]) -> Result<(), OpError> {
-        self.text.push_str(" ORDER BY ");
-        for field in order {
-            let place = self.place(&path::parse(&field.path)?);
-            self.text.push_str(&place.value);
-            self.text.push_str(if field.descending { " DESC, " } else { " ASC, " });
-        }
-        self.text.push_str("id DESC");
-        Ok(())
+    pub(super) fn column(&mut self, dotted: &str) -> Result<String, OpError> {
+        Ok(self.place(&path::parse(dotted)?).value)
     }
 
     fn push_tree(&mut self, parts: &[Filter], between: &str, none: &str) {

@@ -7,12 +7,13 @@ use fazt_protocol::{
         ds::{Op, Order, Verb},
     },
 };
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter, types::Value as Bound};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Statement, params, params_from_iter};
 
 use super::{
     collection::{self, Collection},
     compile::Sql,
     document, number,
+    order::First,
     path::Field,
     query::{self, Filter, Scalar, Test, Which},
 };
@@ -22,8 +23,9 @@ use crate::{
     refusal::{OpError, invalid},
 };
 
-/// A document by its number in the file.
-const BY_ROW: &str = "SELECT name, json(body), created_at, updated_at FROM document WHERE id = ?1";
+/// A document by its number in the file. Its collection stands here as in every statement: no mistake in a number shows
+/// another one's documents.
+const BY_ROW: &str = "SELECT name, json(body), created_at, updated_at FROM document WHERE id = ?1 AND collection = ?2";
 /// The number of a document by its id.
 const BY_NAME: &str = "SELECT id FROM document WHERE collection = ?1 AND name = ?2";
 
@@ -63,7 +65,7 @@ fn find(sql: &Connection, collection: Option<Collection>, page: &Page<'_>) -> Re
             if out.len() > 1 {
                 out.push(b',');
             }
-            statement.query_row([row], |row| push(row, &mut out))?;
+            statement.query_row([row, collection.id], |row| push(row, &mut out))?;
             if out.len() >= OP_BODY_BYTES {
                 let message =
                     format!("the documents come to more than {OP_BODY_BYTES} bytes: ask for fewer with limit");
@@ -86,7 +88,7 @@ fn find_one(sql: &Connection, collection: Option<Collection>, which: &Which) -> 
     };
     let Some(row) = row else { return nothing() };
     let mut out = Vec::new();
-    sql.prepare_cached(BY_ROW)?.query_row([row], |row| push(row, &mut out))?;
+    sql.prepare_cached(BY_ROW)?.query_row([row, collection.id], |row| push(row, &mut out))?;
     Ok(Reply::json(out))
 }
 
@@ -95,40 +97,56 @@ fn count(sql: &Connection, collection: Option<Collection>, filter: &Filter) -> R
     if *filter == Filter::And(Vec::new()) {
         return Ok(number(collection.documents));
     }
-    let select = select("count(*)", &collection, filter);
-    let row = |row: &Row<'_>| row.get(0);
-    Ok(number(run(sql, &select, |statement, bound| statement.query_row(params_from_iter(bound), row))?))
+    let select = select(Sql::default(), "count(*)", &collection, filter);
+    let mut prepared = Prepared::of(sql, &select.text)?;
+    Ok(number(prepared.statement().query_row(params_from_iter(&select.bound), |row| row.get(0))?))
 }
 
-/// The numbers of all documents that meet a query, or of the one with that id.
-pub(super) fn rows(sql: &Connection, collection: &Collection, which: &Which) -> Result<Vec<i64>, OpError> {
-    match which {
-        Which::Id(id) => Ok(by_name(sql, collection, id)?.into_iter().collect()),
-        Which::Query(filter) => Page { filter, order: &[], limit: u32::MAX, offset: 0 }.rows(sql, collection),
-    }
+/// The numbers of all documents that meet a query.
+pub(super) fn rows(sql: &Connection, collection: &Collection, filter: &Filter) -> Result<Vec<i64>, OpError> {
+    Page { filter, order: &[], limit: u32::MAX, offset: 0 }.rows(sql, collection)
 }
 
-fn by_name(sql: &Connection, collection: &Collection, name: &str) -> Result<Option<i64>, OpError> {
+pub(super) fn by_name(sql: &Connection, collection: &Collection, name: &str) -> Result<Option<i64>, OpError> {
     let mut statement = sql.prepare_cached(BY_NAME)?;
     Ok(statement.query_row(params![collection.id, name], |row| row.get(0)).optional()?)
 }
 
 impl Page<'_> {
-    /// The numbers of the documents, in order: a sorter holds numbers and keys, not documents.
+    /// The numbers of the documents, in order: what is sorted are numbers and keys, not documents.
     fn rows(&self, sql: &Connection, collection: &Collection) -> Result<Vec<i64>, OpError> {
-        let mut select = select("id", collection, self.filter);
-        select.push_order(self.order)?;
+        if !self.order.is_empty() {
+            return self.ordered(sql, collection);
+        }
+        let mut select = select(Sql::default(), "id", collection, self.filter);
         let (limit, offset) = (select.bind(i64::from(self.limit)), select.bind(i64::from(self.offset)));
-        select.text.push_str(&format!(" LIMIT {limit} OFFSET {offset}"));
-        Ok(run(sql, &select, |statement, bound| {
-            statement.query_map(params_from_iter(bound), |row| row.get(0))?.collect()
-        })?)
+        select.text.push_str(&format!(" ORDER BY id DESC LIMIT {limit} OFFSET {offset}"));
+        let mut prepared = Prepared::of(sql, &select.text)?;
+        let rows = prepared.statement().query_map(params_from_iter(&select.bound), |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn ordered(&self, sql: &Connection, collection: &Collection) -> Result<Vec<i64>, OpError> {
+        let mut columns = Sql::default();
+        let mut what = "id".to_owned();
+        for field in self.order {
+            what.push_str(", ");
+            what.push_str(&columns.column(&field.path)?);
+        }
+        let select = select(columns, &what, collection, self.filter);
+        let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        let mut first = First::new(self.order, count(self.limit).saturating_add(count(self.offset)));
+        let mut prepared = Prepared::of(sql, &select.text)?;
+        let mut rows = prepared.statement().query(params_from_iter(&select.bound))?;
+        while let Some(row) = rows.next()? {
+            first.look(row)?;
+        }
+        Ok(first.rows(count(self.offset)))
     }
 }
 
 /// `SELECT … FROM document` of those of a collection that meet a query.
-fn select(what: &str, collection: &Collection, filter: &Filter) -> Sql {
-    let mut sql = Sql::default();
+fn select(mut sql: Sql, what: &str, collection: &Collection, filter: &Filter) -> Sql {
     match wanted_id(filter) {
         Some(id) => {
             let (collection, id) = (sql.bind(collection.id), sql.bind(id.to_owned()));
@@ -136,8 +154,11 @@ fn select(what: &str, collection: &Collection, filter: &Filter) -> Sql {
         }
         None => {
             let (first, last) = collection.rows();
-            let (first, last) = (sql.bind(first), sql.bind(last));
-            sql.text = format!("SELECT {what} FROM document WHERE id BETWEEN {first} AND {last} AND ");
+            let (first, last, collection) = (sql.bind(first), sql.bind(last), sql.bind(collection.id));
+            // The sign keeps SQLite from the index on the collection, whose rows would have to be sorted.
+            sql.text = format!(
+                "SELECT {what} FROM document WHERE id BETWEEN {first} AND {last} AND +collection = {collection} AND "
+            );
         }
     }
     sql.push_filter(filter);
@@ -153,17 +174,56 @@ fn wanted_id(filter: &Filter) -> Option<&str> {
     }
 }
 
-/// Runs a statement of a query. A very long one is not kept prepared.
-fn run<T>(
-    sql: &Connection,
-    select: &Sql,
-    work: impl FnOnce(&mut rusqlite::Statement<'_>, &[Bound]) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    const KEPT_BYTES: usize = 8 * 1024;
-    if select.text.len() <= KEPT_BYTES {
-        work(&mut *sql.prepare_cached(&select.text)?, &select.bound)
-    } else {
-        work(&mut sql.prepare(&select.text)?, &select.bound)
+/// A statement of a query. A very long one is not kept prepared.
+enum Prepared<'c> {
+    Kept(CachedStatement<'c>),
+    Once(Statement<'c>),
+}
+
+impl<'c> Prepared<'c> {
+    fn of(sql: &'c Connection, text: &str) -> rusqlite::Result<Self> {
+        const KEPT_BYTES: usize = 8 * 1024;
+        if text.len() <= KEPT_BYTES {
+            sql.prepare_cached(text).map(Self::Kept)
+        } else {
+            sql.prepare(text).map(Self::Once)
+        }
+    }
+
+    fn statement(&mut self) -> &mut Statement<'c> {
+        match self {
+            Self::Kept(statement) => statement,
+            Self::Once(statement) => statement,
+        }
+    }
+}
+
+/// Looks at documents one by one: whether they are still there, and still meet a query.
+pub(super) struct Again<'c>(Prepared<'c>);
+
+impl<'c> Again<'c> {
+    pub(super) fn new(sql: &'c Connection, what: &str, id: i64, filter: &Filter) -> rusqlite::Result<Self> {
+        let mut select = Sql::default();
+        let (row, collection) = (select.bind(0), select.bind(id));
+        select.text = format!("SELECT {what} FROM document WHERE id = {row} AND collection = {collection} AND ");
+        select.push_filter(filter);
+        let mut prepared = Prepared::of(sql, &select.text)?;
+        for (bound, at) in select.bound.iter().zip(1..) {
+            prepared.statement().raw_bind_parameter(at, bound)?;
+        }
+        Ok(Self(prepared))
+    }
+
+    /// What is wanted of that document, if it does.
+    pub(super) fn look<T>(
+        &mut self,
+        row: i64,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Option<T>> {
+        let statement = self.0.statement();
+        statement.raw_bind_parameter(1, row)?;
+        let mut rows = statement.raw_query();
+        rows.next()?.map(read).transpose()
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn one(hand: &mut Hand<'_>, app: u64, name: &str, body: &[u8]) -> Res
         // One statement that may refuse, then the counters: no savepoint is needed.
         Some(collection) => add(hand, app, collection, std::slice::from_ref(&given))?,
         None => hand.all_or_none(|hand| {
-            let collection = collection::make(hand.sql(), app, name)?;
+            let collection = collection::make(hand, app, name)?;
             add(hand, app, collection, std::slice::from_ref(&given))
         })?,
     }
@@ -49,7 +49,10 @@ pub(super) fn many(hand: &mut Hand<'_>, app: u64, name: &str, body: &[u8]) -> Re
     if !given.is_empty() {
         hand.all_or_none(|hand| {
             let found = collection::find(hand.sql(), app, name)?;
-            let collection = found.map_or_else(|| collection::make(hand.sql(), app, name), Ok)?;
+            let collection = match found {
+                Some(collection) => collection,
+                None => collection::make(hand, app, name)?,
+            };
             add(hand, app, collection, &given)
         })?;
     }
@@ -68,9 +71,8 @@ fn add(hand: &mut Hand<'_>, app: u64, mut collection: Collection, given: &[Given
         }
         let bytes = cost(&given.id, &given.body);
         account.charge(0, bytes, hand.limits.app_bytes)?;
-        collection.sequence = collection.sequence.saturating_add(1);
+        let row = collection.next_row()?;
         collection.documents = collection.documents.saturating_add(1);
-        let row = collection.row(collection.sequence);
         let inserted = statement.execute(params![row, collection.id, given.id, hand.now_ms, bytes, given.body]);
         inserted.map_err(|error| taken(error, &given.id))?;
     }

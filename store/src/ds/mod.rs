@@ -7,7 +7,9 @@ mod delete;
 mod document;
 pub(crate) mod find;
 mod insert;
+mod order;
 mod path;
+pub(crate) mod plan;
 mod query;
 mod shape;
 mod update;
@@ -17,7 +19,7 @@ use fazt_protocol::op::{
     ds::{Op, Verb},
 };
 
-pub(crate) use self::shape::shape;
+pub(crate) use self::{plan::Plan, shape::shape};
 use crate::{
     question::Reply,
     refusal::{OpError, invalid},
@@ -27,15 +29,20 @@ use crate::{
 /// What the quota counts for a document beside its text and its id: about what its row costs.
 const ROW_BYTES: u64 = 64;
 
-/// Does a write.
-pub(crate) fn write(hand: &mut Hand<'_>, app: u64, op: &Op, body: &[u8]) -> Result<Reply, OpError> {
+/// Does a write; an update or a delete by a query as a reader has planned it.
+pub(crate) fn write(
+    hand: &mut Hand<'_>,
+    app: u64,
+    op: &Op,
+    body: &[u8],
+    plan: Option<&Plan>,
+) -> Result<Reply, OpError> {
     collection::check_name(&op.collection)?;
     let name = op.collection.as_str();
     match op.verb {
         Verb::Insert => insert::one(hand, app, name, body),
         Verb::InsertMany => insert::many(hand, app, name, body),
-        Verb::Update => update::answer(hand, app, name, body),
-        Verb::Delete => delete::answer(hand, app, name, body),
+        Verb::Update | Verb::Delete => plan::carry_out(hand, app, op, body, plan),
         Verb::Find { .. } | Verb::FindOne | Verb::Count => Err(invalid("not a write").into()),
     }
 }

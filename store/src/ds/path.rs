@@ -22,8 +22,8 @@ pub(super) enum Field {
 pub(super) struct Path {
     /// `$."a"."b"`.
     pub(super) text: String,
-    /// The paths of what it lies in, the outermost first, without the document itself.
-    pub(super) parents: Vec<String>,
+    /// The names on the way, the outermost first.
+    pub(super) names: Vec<String>,
 }
 
 /// Reads a dotted path.
@@ -41,7 +41,7 @@ pub(super) fn parse(dotted: &str) -> Result<Field, Refusal> {
         _ => {}
     }
     let mut text = "$".to_owned();
-    let mut parents = Vec::new();
+    let mut names = Vec::new();
     for segment in dotted.split('.') {
         if segment.contains('\0') {
             return Err(invalid("a field's name cannot hold U+0000"));
@@ -49,14 +49,12 @@ pub(super) fn parse(dotted: &str) -> Result<Field, Refusal> {
         if segment.starts_with('$') {
             return Err(invalid(format!("{dotted}: a field's name cannot begin with $ here")));
         }
-        if text.len() > 1 {
-            parents.push(text.clone());
-        }
         text.push('.');
         // The encoder knows every character that must be escaped; a text always has an encoding.
         text.push_str(&serde_json::to_string(segment).unwrap_or_default());
+        names.push(segment.to_owned());
     }
-    Ok(Field::Path(Path { text, parents }))
+    Ok(Field::Path(Path { text, names }))
 }
 
 #[cfg(test)]
@@ -75,7 +73,7 @@ mod tests {
     #[test]
     fn segments_are_quoted() {
         assert_eq!(path("a.b\"c").text, r#"$."a"."b\"c""#);
-        assert_eq!(path("a.b.c").parents, [r#"$."a""#, r#"$."a"."b""#]);
+        assert_eq!(path("a.b.c").names, ["a", "b", "c"]);
         assert_eq!(parse("id").unwrap(), Field::Id);
         assert!(parse("$where").is_err() && parse("a.$b").is_err());
     }

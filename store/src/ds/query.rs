@@ -7,9 +7,13 @@ use serde_json::{Map, Value};
 use super::path::{self, Field};
 use crate::refusal::invalid;
 
-/// Conditions of one query, and elements of one `$in`.
+/// Conditions of one query, as many as one `$in` counts for, and elements of one.
 const CONDITIONS: usize = 2_000;
+const LIST: usize = 4;
 const ELEMENTS: usize = 10_000;
+/// Levels of `$and`, `$or` and `$not`. SQLite bounds the depth of an expression; a level of many branches is several
+/// there.
+const LEVELS: usize = 32;
 
 /// What a document must meet.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +65,24 @@ pub(super) enum Which {
     Query(Filter),
 }
 
+/// What a query may still have, counted before anything is made of it.
+#[derive(Debug)]
+struct Left {
+    conditions: usize,
+    levels: usize,
+}
+
+impl Which {
+    /// The query; for an id the one that any document meets.
+    pub(super) fn filter(&self) -> &Filter {
+        const ANY: &Filter = &Filter::And(Vec::new());
+        match self {
+            Self::Id(_) => ANY,
+            Self::Query(filter) => filter,
+        }
+    }
+}
+
 /// Reads the body of a `find`: a query.
 pub(super) fn parse(body: &[u8]) -> Result<Filter, Refusal> {
     match json(body)? {
@@ -84,20 +106,21 @@ pub(super) fn json(body: &[u8]) -> Result<Value, Refusal> {
 }
 
 fn object(fields: &Map<String, Value>) -> Result<Filter, Refusal> {
-    let mut left = CONDITIONS;
-    conditions(fields, &mut left)
+    conditions(fields, &mut Left { conditions: CONDITIONS, levels: LEVELS })
 }
 
-fn conditions(fields: &Map<String, Value>, left: &mut usize) -> Result<Filter, Refusal> {
+fn conditions(fields: &Map<String, Value>, left: &mut Left) -> Result<Filter, Refusal> {
     fields.iter().map(|(name, value)| condition(name, value, left)).collect::<Result<_, _>>().map(Filter::And)
 }
 
-fn condition(name: &str, value: &Value, left: &mut usize) -> Result<Filter, Refusal> {
+fn condition(name: &str, value: &Value, left: &mut Left) -> Result<Filter, Refusal> {
     match name {
-        "$and" => branches(name, value, left).map(Filter::And),
-        "$or" => branches(name, value, left).map(Filter::Or),
+        "$and" => left.within(|left| branches(name, value, left)).map(Filter::And),
+        "$or" => left.within(|left| branches(name, value, left)).map(Filter::Or),
         "$not" => match value {
-            Value::Object(fields) => Ok(Filter::Not(Box::new(conditions(fields, left)?))),
+            Value::Object(fields) => {
+                left.within(|left| conditions(fields, left)).map(|inner| Filter::Not(Box::new(inner)))
+            }
             other => Err(invalid(format!("$not: {} where an object is due", kind(other)))),
         },
         _ if name.starts_with('$') => Err(invalid(format!("{name}: no such operator"))),
@@ -105,19 +128,23 @@ fn condition(name: &str, value: &Value, left: &mut usize) -> Result<Filter, Refu
     }
 }
 
-fn branches(name: &str, value: &Value, left: &mut usize) -> Result<Vec<Filter>, Refusal> {
+fn branches(name: &str, value: &Value, left: &mut Left) -> Result<Vec<Filter>, Refusal> {
     let Value::Array(branches) = value else {
         return Err(invalid(format!("{name}: {} where an array is due", kind(value))));
     };
     let branch = |branch: &Value| match branch {
-        Value::Object(fields) => conditions(fields, left),
+        Value::Object(fields) => {
+            // One without a condition is a condition too.
+            left.take(usize::from(fields.is_empty()))?;
+            conditions(fields, left)
+        }
         other => Err(invalid(format!("{name}: {} where objects are due", kind(other)))),
     };
     branches.iter().map(branch).collect()
 }
 
 /// The conditions on one field: a value, or operators.
-fn tests(name: &str, value: &Value, left: &mut usize) -> Result<Filter, Refusal> {
+fn tests(name: &str, value: &Value, left: &mut Left) -> Result<Filter, Refusal> {
     let field = path::parse(name)?;
     let Value::Object(operators) = value else {
         return test(&field, Test::Equal(scalar(name, value)?), left);
@@ -129,13 +156,7 @@ fn tests(name: &str, value: &Value, left: &mut usize) -> Result<Filter, Refusal>
     operators.iter().map(one).collect::<Result<_, _>>().map(Filter::And)
 }
 
-fn operator_of(
-    name: &str,
-    field: &Field,
-    operator: &str,
-    operand: &Value,
-    left: &mut usize,
-) -> Result<Filter, Refusal> {
+fn operator_of(name: &str, field: &Field, operator: &str, operand: &Value, left: &mut Left) -> Result<Filter, Refusal> {
     let place = format!("{name}: {operator}");
     let not = |filter| Filter::Not(Box::new(filter));
     let order = |ordering| match scalar(&place, operand)? {
@@ -156,7 +177,7 @@ fn operator_of(
             other => return Err(invalid(format!("{place}: {} where true or false is due", kind(other)))),
         },
         "$not" => match operand {
-            Value::Object(_) => return tests(name, operand, left).map(not),
+            Value::Object(_) => return left.within(|left| tests(name, operand, left)).map(not),
             other => return Err(invalid(format!("{place}: {} where operators are due", kind(other)))),
         },
         _ if operator.starts_with('$') => return Err(invalid(format!("{place}: no such operator"))),
@@ -165,9 +186,31 @@ fn operator_of(
     test(field, made, left)
 }
 
-fn test(field: &Field, test: Test, left: &mut usize) -> Result<Filter, Refusal> {
-    *left = left.checked_sub(1).ok_or_else(|| invalid(format!("query: more than {CONDITIONS} conditions")))?;
+fn test(field: &Field, test: Test, left: &mut Left) -> Result<Filter, Refusal> {
+    left.take(if matches!(test, Test::In(_)) { LIST } else { 1 })?;
     Ok(Filter::Test(field.clone(), test))
+}
+
+impl Left {
+    fn take(&mut self, conditions: usize) -> Result<(), Refusal> {
+        let left = self.conditions.checked_sub(conditions);
+        self.conditions = left.ok_or_else(|| {
+            let counted = format!("an $in or $nin counts as {LIST}");
+            invalid(format!("query: more than {CONDITIONS} conditions ({counted}); ask in several calls"))
+        })?;
+        Ok(())
+    }
+
+    /// One level deeper.
+    fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let deeper = self.levels.checked_sub(1);
+        self.levels = deeper.ok_or_else(|| {
+            invalid(format!("query: $and, $or and $not are nested deeper than {LEVELS} levels; write it flatter"))
+        })?;
+        let read = read(self);
+        self.levels = self.levels.saturating_add(1);
+        read
+    }
 }
 
 fn scalars(place: &str, operand: &Value) -> Result<Vec<Scalar>, Refusal> {
@@ -234,5 +277,8 @@ mod tests {
         let branches = |count| format!(r#"{{"$or":[{}]}}"#, vec![r#"{"a":1}"#; count].join(","));
         assert!(parse(branches(1_000).as_bytes()).is_ok());
         assert!(parse(branches(CONDITIONS + 1).as_bytes()).is_err());
+        let lists = |count| format!(r#"{{"$or":[{}]}}"#, vec![r#"{"a":{"$in":[1]}}"#; count].join(","));
+        assert!(parse(lists(CONDITIONS / LIST).as_bytes()).is_ok());
+        assert!(parse(lists(CONDITIONS / LIST + 1).as_bytes()).is_err());
     }
 }

@@ -11,13 +11,17 @@ use fazt_protocol::{
 };
 use rusqlite::ErrorCode;
 
-use super::{Hand, Task, Write};
+use super::{
+    Hand,
+    hand::Turn,
+    work::{Job, Task, Write},
+};
 use crate::{
     connection::Connection,
     ds, kv,
     leash::Leash,
     once,
-    question::{Question, Reply},
+    question::Reply,
     quota::Ledger,
     refusal::{OpError, invalid, late, of_sql},
     s3::write::{self as s3, Step},
@@ -36,30 +40,33 @@ pub(super) struct Group<'a> {
     store: &'a Store,
     connection: &'a Connection,
     ledger: &'a mut Ledger,
+    /// Whether it is of more than one app.
+    shared: bool,
 }
 
 /// What has been done and is not committed.
 enum Done {
-    Op(Box<Question>, Result<Reply, Refusal>),
+    Op(Box<Job>, Result<Reply, Refusal>),
     /// A step of a blob; the question goes on in the next group.
-    Step(Box<Question>),
+    Step(Box<Job>),
     Task(Box<Task>, Result<fazt_protocol::registry::Answer, Refusal>),
 }
 
 impl<'a> Group<'a> {
     pub(super) fn of(store: &'a Store, connection: &'a Connection, ledger: &'a mut Ledger) -> Self {
-        Self { store, connection, ledger }
+        Self { store, connection, ledger, shared: false }
     }
 
     /// Does it all.
     pub(super) fn run(mut self, work: Vec<(u64, Write)>) {
         // Who was answered meanwhile, by a deadline, takes no part in a transaction.
-        let (work, over): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, write)| is_wanted(write));
+        let (work, over): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, write)| write.is_wanted());
         self.turn_away(over);
         let work = self.begin(work);
         if work.is_empty() {
             return;
         }
+        self.shared = work.iter().zip(work.iter().skip(1)).any(|((app, _), (next, _))| app != next);
         let began = Instant::now();
         let mut done = Vec::with_capacity(work.len());
         let mut work = work.into_iter();
@@ -69,8 +76,8 @@ impl<'a> Group<'a> {
                 break;
             }
             if let Err((write, error)) = self.execute(write, &mut done) {
-                tracing::error!(op = name(&write), "failed to write, the group is done again: {error}");
-                refuse(self.store, write, of_sql(&error));
+                tracing::error!(op = write.name(), "failed to write, the group is done again: {error}");
+                write.refuse(self.store, of_sql(&error));
                 return self.give_up(done, work, &error);
             }
         }
@@ -89,7 +96,7 @@ impl<'a> Group<'a> {
                     tracing::debug!("failed to drop what was written of a blob: {error}");
                 }
             }
-            refuse(self.store, write, late());
+            write.refuse(self.store, late());
         }
     }
 
@@ -99,19 +106,15 @@ impl<'a> Group<'a> {
         let since = Instant::now();
         while !work.is_empty() {
             let leash = Leash::until(clock::now_ns().saturating_add(LOCK_STEP_NS));
-            let begun = self.connection.within(&leash, |sql| sql.prepare_cached("BEGIN IMMEDIATE")?.execute([]));
-            let error = match begun {
-                Ok(_) => return work,
-                Err(error) => error,
-            };
+            let Err(error) = self.connection.begin(&leash) else { return work };
             if !is_worth_waiting(&error) {
                 tracing::error!("failed to begin a transaction: {error}");
-                work.into_iter().for_each(|(_, write)| refuse(self.store, write, of_sql(&error)));
+                work.into_iter().for_each(|(_, write)| write.refuse(self.store, of_sql(&error)));
                 return Vec::new();
             }
             let too_long = since.elapsed() >= self.store.busy_timeout();
-            let (over, left): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, write)| too_long || is_past(write));
-            over.into_iter().for_each(|(_, write)| refuse(self.store, write, of_sql(&error)));
+            let (over, left): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, write)| too_long || write.is_past());
+            over.into_iter().for_each(|(_, write)| write.refuse(self.store, of_sql(&error)));
             work = left;
         }
         work
@@ -146,7 +149,7 @@ impl<'a> Group<'a> {
             }
             Write::Task(mut task) => {
                 let leash = Arc::clone(&task.leash);
-                let mut hand = Hand::new(self.connection, self.ledger, self.store.limits, leash);
+                let mut hand = self.hand(crate::readers::REGISTRY, leash);
                 match hand.all_or_none(&mut task.work) {
                     Ok(answer) => done.push(Done::Task(task, Ok(answer))),
                     Err(OpError::Refused(refusal)) => done.push(Done::Task(task, Err(refusal))),
@@ -157,16 +160,21 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    fn op(&mut self, question: &mut Question) -> Result<Step, OpError> {
+    fn op(&mut self, job: &mut Job) -> Result<Step, OpError> {
+        let Job { question, plan } = job;
         let app = question.channel.app;
         let leash = Arc::clone(&question.leash);
-        let mut hand = Hand::new(self.connection, self.ledger, self.store.limits, leash);
-        once::answer(&mut hand, question, |hand, question| match &question.op {
+        once::answer(&mut self.hand(app, leash), question, |hand, question| match &question.op {
             Op::Kv(op) => kv::write::answer(hand, app, op, &question.body).map(Step::Done),
-            Op::Ds(op) => ds::write(hand, app, op, &question.body).map(Step::Done),
+            Op::Ds(op) => ds::write(hand, app, op, &question.body, plan.as_ref()).map(Step::Done),
             Op::S3(_) => s3::answer(hand, question),
             Op::Files(_) => Err(invalid("not a write").into()),
         })
+    }
+
+    fn hand(&mut self, app: u64, leash: Arc<Leash>) -> Hand<'_> {
+        let turn = Turn { app, queue: &self.store.writes, shared: self.shared, began: Instant::now() };
+        Hand::new(self.connection, self.ledger, self.store.limits, leash, turn)
     }
 
     /// Commits, then answers.
@@ -191,7 +199,7 @@ impl<'a> Group<'a> {
     }
 
     /// The next step of a blob has a deadline of its own.
-    fn step_on(&self, question: Box<Question>) {
+    fn step_on(&self, question: Box<Job>) {
         let most_ns = u64::from(question.channel.storage_ms).saturating_mul(1_000_000);
         question.leash.extend(clock::now_ns().saturating_add(most_ns).min(question.ends_ns));
         self.store.writes.put_back(vec![(question.channel.app, Write::Op(question))]);
@@ -236,8 +244,8 @@ impl<'a> Group<'a> {
             }
         });
         let again: Vec<_> = again.chain(left).collect();
-        let (again, tired): (Vec<_>, Vec<_>) = again.into_iter().partition(|(_, write)| tries(write) < TRIES);
-        tired.into_iter().for_each(|(_, write)| refuse(self.store, write, of_sql(error)));
+        let (again, tired): (Vec<_>, Vec<_>) = again.into_iter().partition(|(_, write)| write.tries() < TRIES);
+        tired.into_iter().for_each(|(_, write)| write.refuse(self.store, of_sql(error)));
         self.store.writes.put_back(again);
     }
 
@@ -248,42 +256,6 @@ impl<'a> Group<'a> {
         {
             tracing::error!("failed to roll back: {error}");
         }
-    }
-}
-
-fn refuse(store: &Store, write: Write, refusal: Refusal) {
-    match write {
-        Write::Op(question) => question.answer(store, Err(refusal)),
-        // Who no longer waits does not want to know.
-        Write::Task(task) => drop(task.done.send(Err(refusal))),
-    }
-}
-
-fn name(write: &Write) -> &'static str {
-    match write {
-        Write::Op(question) => question.op.name(),
-        Write::Task(_) => "registry",
-    }
-}
-
-fn is_wanted(write: &Write) -> bool {
-    match write {
-        Write::Op(question) => question.is_wanted(),
-        Write::Task(_) => true,
-    }
-}
-
-fn is_past(write: &Write) -> bool {
-    match write {
-        Write::Op(question) => question.leash.is_past(),
-        Write::Task(task) => task.leash.is_past(),
-    }
-}
-
-fn tries(write: &Write) -> u8 {
-    match write {
-        Write::Op(question) => question.tries,
-        Write::Task(task) => task.tries,
     }
 }
 

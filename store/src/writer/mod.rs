@@ -7,6 +7,7 @@
 mod group;
 mod hand;
 mod upkeep;
+mod work;
 
 use std::{
     sync::{Arc, atomic::AtomicI32},
@@ -21,11 +22,14 @@ use fazt_protocol::{
 };
 use tokio::sync::oneshot;
 
-pub(crate) use self::hand::Hand;
-use self::{group::Group, upkeep::Upkeep};
+use self::{group::Group, upkeep::Upkeep, work::Task};
+pub(crate) use self::{
+    hand::Hand,
+    work::{Job, Write},
+};
 use crate::{
-    connection::Connection, leash::Leash, question::Question, queue::Taken, quota::Ledger, readers::REGISTRY,
-    refusal::OpError, store::Store,
+    connection::Connection, leash::Leash, queue::Taken, quota::Ledger, readers::REGISTRY, refusal::OpError,
+    store::Store,
 };
 
 /// Ops in one group.
@@ -34,34 +38,6 @@ const GROUP_MOST: usize = 256;
 const TASK_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a queue must be empty before the log is written back and cut.
 const IDLE: Duration = Duration::from_secs(1);
-
-/// Work for the writer.
-pub(crate) enum Write {
-    /// A worker's op.
-    Op(Box<Question>),
-    /// The registry's.
-    Task(Box<Task>),
-}
-
-/// Called again where its group is given up.
-type Work = Box<dyn FnMut(&mut Hand<'_>) -> Result<Answer, OpError> + Send>;
-
-/// Something that the registry wants done, and done again where its group is given up.
-pub(crate) struct Task {
-    work: Work,
-    done: oneshot::Sender<Result<Answer, Refusal>>,
-    leash: Arc<Leash>,
-    tries: u8,
-}
-
-impl std::fmt::Debug for Write {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Op(_) => "Op",
-            Self::Task(_) => "Task",
-        })
-    }
-}
 
 /// The thread's own.
 #[derive(Debug)]

@@ -102,7 +102,7 @@ fn quotas_fill_to_the_byte_and_never_over_it() {
         .drain(..)
         .enumerate()
         .map(|(at, mut worker)| {
-            std::thread::spawn(move || {
+            thread::spawn(move || {
                 let set = |key| worker.set(&format!("{at}:{key}"), b"1234567890").is_ok();
                 (0..100).map(set).filter(|done| *done).count()
             })
@@ -128,7 +128,8 @@ fn quotas_fill_to_the_byte_and_never_over_it() {
     let usage = "SELECT bytes FROM usage WHERE app = ?1";
     let counted = "SELECT ifnull((SELECT sum(length(key) + length(value) + 64) FROM kv WHERE app = ?1), 0)
         + ifnull((SELECT sum(length(path) + size + 128) FROM blob WHERE app = ?1), 0)
-        + ifnull((SELECT sum(bytes) FROM document), 0)";
+        + ifnull((SELECT sum(bytes) FROM document), 0)
+        + ifnull((SELECT sum(length(name) + 64) FROM collection), 0)";
     let file = rusqlite::Connection::open(farm.database()).unwrap();
     let number = |sql: &str| file.query_row(sql, [app.id], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(number(usage), number(counted));

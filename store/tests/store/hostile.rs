@@ -284,7 +284,7 @@ fn an_op_that_is_too_much_for_sqlite_costs_nobody_else_anything() {
     let mut farm = Farm::start();
     let (app, neighbour) = (farm.app("a"), farm.app("b"));
     let mut neighbour = farm.worker(&neighbour);
-    let unset: Vec<String> = (0..500).map(|at| format!("\"f{at}\":1")).collect();
+    let unset: Vec<String> = (0..2_001).map(|at| format!("\"f{at}\":1")).collect();
     let update = format!(r#"{{"query":"x","changes":{{"$unset":{{{}}}}}}}"#, unset.join(","));
     let greedy: Vec<_> = (0..4)
         .map(|_| {

@@ -76,7 +76,7 @@ fn an_expired_key_is_gone_at_once_and_swept_later() {
     let mut farm = Farm::start();
     let app = farm.app("a");
     let mut worker = farm.worker(&app);
-    worker.set_if("short", b"1", (Some(30), Condition::Always)).unwrap();
+    worker.set_if("short", b"1", (Some(2_000), Condition::Always)).unwrap();
     worker.set_if("long", b"2", (Some(3_600_000), Condition::Always)).unwrap();
     assert_eq!(worker.get("short").unwrap(), json!(1));
     eventually(|| (worker.get("short").unwrap() == Value::Null).then_some(()));

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod blobs;
+mod collections;
 mod crash;
 mod deadlines;
 mod documents;
@@ -12,5 +13,7 @@ mod isolation;
 mod keys;
 mod lifecycle;
 mod once;
+mod orders;
 mod registry;
+mod scans;
 mod throughput;

@@ -37,20 +37,15 @@ pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
         "flood" => flood(liar),
         "descriptors" => descriptors(liar, call),
         "gifts" | "op-gifts" => gifts(name, liar, call),
-        "burn" => {
-            liar.answer(call.number, query);
-            loop {
-                std::hint::spin_loop();
+        "burn" | "grow" | "leave" => answered(name, liar, call, query),
+        "sip" => sip(liar, call, query),
+        "creep" => creep(liar, call, query),
+        // In the middle of a request, and less than its own limits allow: a control group may allow less.
+        "gorge" => {
+            let all: Vec<Vec<u8>> = (0..20).map(|_| vec![1; 4 << 20]).collect();
+            if all.iter().all(|part| part.last() == Some(&1)) {
+                liar.answer(call.number, query);
             }
-        }
-        "grow" => {
-            liar.answer(call.number, query);
-            let mut all = Vec::new();
-            while all.len() < 100 {
-                all.push(vec![1_u8; 4 << 20]);
-                wait_ms(50);
-            }
-            liar.rest();
         }
         "half-close" => {
             let _closed = rustix::net::shutdown(liar.router.socket(), rustix::net::Shutdown::Write);
@@ -71,6 +66,49 @@ pub(crate) fn wait(seconds: i64) {
 
 fn wait_ms(milliseconds: i64) {
     let _over = rustix::event::poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: milliseconds * 1_000_000 }));
+}
+
+/// What a worker should not do once it has answered.
+fn answered(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
+    liar.answer(call.number, query);
+    let mut all = Vec::new();
+    match name {
+        "burn" => loop {
+            std::hint::spin_loop();
+        },
+        "grow" => {
+            while all.len() < 100 {
+                all.push(vec![1_u8; 4 << 20]);
+                wait_ms(50);
+            }
+        }
+        "leave" => process::exit(0),
+        _ => {}
+    }
+    liar.rest();
+}
+
+/// Computes without a request, never for long: a quarter of its time, and there is no second in which it does not.
+fn sip(liar: &mut Impostor, call: &Call, query: &str) {
+    liar.answer(call.number, query);
+    loop {
+        let until = std::time::Instant::now() + std::time::Duration::from_millis(50);
+        while std::time::Instant::now() < until {
+            std::hint::spin_loop();
+        }
+        wait_ms(200);
+    }
+}
+
+/// Grows without a request, never by much: 10 MiB each second.
+fn creep(liar: &mut Impostor, call: &Call, query: &str) {
+    liar.answer(call.number, query);
+    let mut all = Vec::new();
+    while all.len() < 60 {
+        all.push(vec![1_u8; 10 << 20]);
+        wait(1);
+    }
+    liar.rest();
 }
 
 /// Bytes that are no frame, or no whole one.

@@ -28,11 +28,11 @@ use fazt_worker::{
 
 fn main() -> ExitCode {
     let Some(config) = Config::from_flags(&Flags::parse()) else { return ExitCode::FAILURE };
-    let live = |birth: Birth| match birth.role {
+    let live = |birth: Birth, (): ()| match birth.role {
         Role::Worker => life::live(birth),
         Role::Builder => builder::run(birth),
     };
-    match zygote::run(&config, live) {
+    match zygote::run(&config, || Ok(()), live) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("impostor: {error}");

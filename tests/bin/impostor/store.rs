@@ -17,7 +17,7 @@ const LONG: Duration = Duration::from_secs(3_600);
 pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call) {
     let said = match name {
         "op-garbage" => {
-            shout(liar, &[0xee; 4_096]);
+            pour(liar, &[0xee; 4_096]);
             hear(liar)
         }
         "op-flood" => flood(liar, &call.grant),
@@ -62,10 +62,7 @@ fn ask_until(liar: &mut Impostor, grant: &Grant, until_ns: u64) -> String {
 fn put(liar: &mut Impostor, question: &ToStore) -> String {
     let mut bytes = Vec::new();
     frame::write(question, &mut bytes).unwrap();
-    match shout(liar, &bytes).as_str() {
-        "silence" => hear(liar),
-        other => other.to_owned(),
-    }
+    if pour(liar, &bytes) { hear(liar) } else { "closed".to_owned() }
 }
 
 /// Many questions, and no ear for the answers.
@@ -75,7 +72,7 @@ fn flood(liar: &mut Impostor, grant: &Grant) -> String {
         let grant = (number == 1).then(|| grant.clone());
         bytes.clear();
         frame::write(&question(number, grant), &mut bytes).unwrap();
-        if shout(liar, &bytes) != "silence" {
+        if !pour(liar, &bytes) {
             return "closed".to_owned();
         }
     }
@@ -91,22 +88,23 @@ fn write_flood(liar: &mut Impostor, grant: &Grant) -> String {
         let ask = Ask { number, grant, until_ns: u64::MAX, once: None, op, body: Part::whole(b"1".to_vec()) };
         bytes.clear();
         frame::write(&ToStore::Ask(Box::new(ask)), &mut bytes).unwrap();
-        if shout(liar, &bytes) != "silence" {
+        if !pour(liar, &bytes) {
             return "closed".to_owned();
         }
     }
     "all taken".to_owned()
 }
 
-fn shout(liar: &mut Impostor, bytes: &[u8]) -> String {
+/// Sends bytes; whether the store still took them.
+fn pour(liar: &mut Impostor, bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while !rest.is_empty() {
         match rustix::net::send(liar.op.socket(), rest, rustix::net::SendFlags::NOSIGNAL) {
             Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-            Err(_) => return "closed".to_owned(),
+            Err(_) => return false,
         }
     }
-    "silence".to_owned()
+    true
 }
 
 fn hear(liar: &mut Impostor) -> String {

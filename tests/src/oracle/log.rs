@@ -68,22 +68,6 @@ pub(crate) fn note_of(by: SocketAddr, id: &str, status: u16) {
     answers.given.push(Given { by, id: id.to_owned(), status });
 }
 
-/// Notes the answers in what came over a connection.
-pub(crate) fn note_all(by: SocketAddr, bytes: &[u8]) {
-    let text = String::from_utf8_lossy(bytes);
-    let mut status = 0;
-    for line in text.lines() {
-        if let Some(words) = line.strip_prefix("HTTP/1.1 ").or_else(|| line.strip_prefix("HTTP/1.0 ")) {
-            status = words.get(..3).and_then(|code| code.parse().ok()).unwrap_or_default();
-        }
-        if let Some((name, id)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("x-request-id")
-        {
-            note_of(by, id.trim(), status);
-        }
-    }
-}
-
 fn answers() -> MutexGuard<'static, Answers> {
     // A test that failed while it noted an answer is no reason for others to fail.
     ANSWERS.lock().unwrap_or_else(PoisonError::into_inner)

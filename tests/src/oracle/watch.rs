@@ -55,6 +55,17 @@ impl<'a> Watch<'a> {
         self.farm.app(canary::NAME)
     }
 
+    /// Ends the watch over a table; fails with all rows that went wrong.
+    pub fn conclude(self, wrong: &[String]) {
+        let told = format!("{} rows fail:\n{}", wrong.len(), wrong.join("\n"));
+        // Said first: what a row did may be why something else does not hold either.
+        if !wrong.is_empty() {
+            eprintln!("{told}");
+        }
+        self.close();
+        assert!(wrong.is_empty(), "{told}");
+    }
+
     /// Ends the watch: the neighbour was served well and in time, and nothing remains.
     pub fn close(self) {
         let Self { farm, census, record, canary, unheard } = self;

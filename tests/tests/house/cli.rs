@@ -1,6 +1,6 @@
 //! The command `fazt` against a real farm.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use fazt_tests::{
     farm::Farm,
@@ -21,12 +21,7 @@ fn fazt(farm: &Farm, arguments: &[&str]) -> Ended {
 }
 
 fn run(server: &str, token: &str, arguments: &[&str]) -> Ended {
-    let output = Command::new(programs::path("fazt"))
-        .env_clear()
-        .args(["--server", server, "--token", token])
-        .args(arguments)
-        .output()
-        .unwrap();
+    let output = programs::fazt(server, token).args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Ended { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
 }

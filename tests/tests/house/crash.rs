@@ -6,7 +6,6 @@ use std::{
         Ordering::{Relaxed, SeqCst},
     },
     thread,
-    time::Instant,
 };
 
 use fazt_tests::{
@@ -108,7 +107,7 @@ fn random_kills_cost_one_request_each() {
     let failed: Vec<_> = answers.iter().filter(|answer| answer.status != 200).collect();
     let codes: Vec<String> = failed.iter().map(|answer| answer.code()).collect();
     assert!(codes.iter().all(|code| code == "worker_crashed"), "{codes:?}");
-    assert!(failed.len() <= kills, "{} failed of {kills} kills", failed.len());
+    assert!((1..=kills).contains(&failed.len()), "{} failed of {kills} kills: none is done again", failed.len());
     census.holds(&farm);
 }
 
@@ -177,10 +176,8 @@ fn a_killed_store_is_back_within_a_second_with_all_that_it_acknowledged() {
     for _ in 0..rounds {
         let store = farm.child("fazt-store");
         store.kill();
-        let gone = Instant::now();
         let reader = farm.app("reader");
         eventually(promised(seconds(1)), "the store answers again", || reader.get("/api/").status == 200);
-        assert!(gone.elapsed() < promised(seconds(1)), "back after {:?}", gone.elapsed());
         assert_ne!(farm.child("fazt-store").pid, store.pid);
         canary.sings(20);
     }

@@ -1,6 +1,9 @@
 //! Deploys: whole or not at all, one version after the other, and nothing of a stranger's archive gets further than it should.
 
-use std::thread;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    thread,
+};
 
 use fazt_tests::{
     bundle::Bundle,
@@ -8,6 +11,7 @@ use fazt_tests::{
     http::Request,
     oracle::{canary::Canary, census::Census},
     setup::Setup,
+    wait::Over,
 };
 use tar::EntryType;
 
@@ -114,14 +118,15 @@ fn a_deploy_is_atomic_under_load() {
         Bundle::of(&[("api/main.js", &main), ("api/lib.js", &lib), ("index.html", &number.to_string())]).bytes()
     };
     assert_eq!(farm.try_deploy("app", version(1)).status, 201);
-    let canary = Canary::release(&farm);
+    let (canary, over) = (Canary::release(&farm), AtomicBool::new(false));
     thread::scope(|scope| {
+        let _over = Over::when_left(&over);
         let readers: Vec<_> = (0..3)
             .map(|_| {
-                let app = farm.app("app").keeping();
+                let (app, over) = (farm.app("app").keeping(), &over);
                 scope.spawn(move || {
                     let mut last = 0;
-                    while last < 15 {
+                    while last < 15 && !over.load(SeqCst) {
                         let answer = app.get("/api/");
                         let seen = answer
                             .text()

@@ -5,7 +5,6 @@ use std::{
     net::{SocketAddr, TcpStream},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     thread,
-    time::Instant,
 };
 
 use fazt_tests::{
@@ -33,22 +32,21 @@ fn a_dump_comes_at_once_under_full_load() {
             });
         }
         farm.busy_worker("app");
-        for round in 1..=3 {
-            let (before, asked) = (farm.log.mark(), Instant::now());
+        for _round in 1..=3 {
+            let before = farm.log.mark();
             farm.signal(Signal::USR1);
             eventually(promised(millis(100)), "the dump", || {
                 farm.log.events(before).iter().any(|event| event["message"] == "totals")
             });
-            let took = asked.elapsed();
             let lines = eventually(promised(millis(500)), "the whole dump", || {
                 let lines: Vec<_> =
                     farm.log.events(before).into_iter().filter(|event| event["target"] == "dump").collect();
                 lines.iter().any(|line| line["message"] == "store").then_some(lines)
             });
-            assert!(took < promised(millis(100)), "round {round} took {took:?}");
             let workers: Vec<_> = lines.iter().filter(|line| line["message"] == "worker").collect();
             assert_eq!(workers.len(), 3, "{lines:?}");
             let busy: Vec<_> = workers.iter().filter(|line| line["state"] == "busy").collect();
+            assert!(!busy.is_empty(), "{lines:?}");
             assert!(
                 busy.iter()
                     .all(|line| line["request_id"].as_str().unwrap().starts_with("req_") && line["app"] == "app"),
@@ -65,6 +63,7 @@ fn a_thousand_dumps_hurt_nobody() {
     for _ in 0..1_000 {
         farm.signal(Signal::USR1);
     }
+    farm.log.heard("totals");
     assert_eq!(app.get("/api/").status, 200);
 }
 
@@ -76,9 +75,9 @@ struct Load {
 }
 
 impl Load {
-    /// Asks until nobody takes a connection any more. One that was taken must be served.
-    fn ask(&self, app: &App, address: SocketAddr) {
-        while TcpStream::connect(address).is_ok() {
+    /// Asks until it is over, or nobody takes a connection any more. One that was taken must be served.
+    fn ask(&self, app: &App, address: SocketAddr, over: &AtomicBool) {
+        while !over.load(SeqCst) && TcpStream::connect(address).is_ok() {
             match app.try_send(&Request::new("GET", "/api/")) {
                 Ok(answer) if answer.status == 200 => {
                     self.answered.fetch_add(1, SeqCst);
@@ -103,11 +102,12 @@ fn ends_well(to: impl Fn(&Farm)) {
         "const until = Date.now() + 30; while (Date.now() < until) {}\nfazt.storage.kv.incr('n'); respond('done')";
     let app = farm.script("app", source);
     let children = process::children(farm.router().pid);
-    let load = Load::default();
+    let (load, over) = (Load::default(), AtomicBool::new(false));
     let status = thread::scope(|scope| {
+        let _over = Over::when_left(&over);
         for _ in 0..8 {
-            let (app, address, load) = (app.again(), farm.address, &load);
-            scope.spawn(move || load.ask(&app, address));
+            let (app, address, load, over) = (app.again(), farm.address, &load, &over);
+            scope.spawn(move || load.ask(&app, address, over));
         }
         eventually(seconds(10), "there is load", || load.answered.load(SeqCst) > 30);
         to(&farm);
@@ -147,8 +147,7 @@ fn a_second_signal_ends_it_at_once() {
     farm.busy_worker("app");
     let children = process::children(farm.router().pid);
     farm.signal(Signal::TERM);
-    let closing = farm.log.heard("closing");
-    assert!(closing.is_object());
+    farm.log.heard("closing");
     farm.signal(Signal::INT);
     let status = farm.ended(seconds(1));
     assert_eq!(status.code(), Some(130));
@@ -172,5 +171,6 @@ fn an_idle_farm_ends_at_once_and_cleanly() {
 fn a_hangup_does_not_end_a_farm() {
     let farm = Setup::new(2).start();
     farm.signal(Signal::HUP);
+    farm.log.heard("SIGHUP changes nothing: restart the farm to read its configuration again");
     assert_eq!(App::at(farm.address, "localhost").get("/healthz").status, 200);
 }

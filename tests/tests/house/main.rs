@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
 
 mod bad_input;
+mod captured;
+mod cgroup;
 mod cli;
 mod contract;
 mod crash;

@@ -4,18 +4,13 @@
 use std::{
     fs,
     hint::black_box,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::PathBuf,
-    process::Stdio,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
 };
 
 use fazt_tests::{
-    farm::Farm,
     log::Log,
     oracle::Watch,
     programs,
@@ -27,18 +22,17 @@ use rustix::process::geteuid;
 #[test]
 fn a_log_that_nobody_reads_holds_up_nobody() {
     let setup = Setup::new(2);
-    let mut child = setup.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let mut log = BufReader::new(child.stderr.take().unwrap());
-    let address = loop {
+    let mut starting = setup.spawn();
+    let mut log = BufReader::new(starting.errors());
+    let listen = loop {
         let mut line = String::new();
         assert!(log.read_line(&mut line).unwrap() > 0, "the farm ended");
         let event: serde_json::Value = serde_json::from_str(&line).unwrap();
         if let Some(listen) = event["listen"].as_str() {
-            break listen.split(", ").next().unwrap().parse().unwrap();
+            break listen.to_owned();
         }
     };
-    let token = fs::read_to_string(setup.data().path().join("admin.token")).unwrap().trim().to_owned();
-    let farm = Farm::new(child, address, token, Log::default(), Arc::clone(setup.data()));
+    let farm = starting.serving(&listen, Log::default());
     farm.deploy("site", &[("index.html", "a page")]);
     let app = farm.script("app", "respond('here')");
     // More lines than queue and pipe hold.
@@ -86,8 +80,7 @@ fn a_machine_that_others_use_is_slow_and_not_wrong() {
 /// No program to be a worker: who is there goes on, who is not gets a word on why, and nobody spins.
 #[test]
 fn a_farm_without_births_goes_on_with_what_it_has() {
-    let names = ["fazt-router", "fazt-store", "fazt-worker"];
-    let programs = programs::copied(&names.map(|name| (name, name)));
+    let programs = programs::with_worker("fazt-worker");
     let farm = Setup::new(2).flag("--queue-timeout", "300ms").programs(programs.path()).start();
     let app = farm.script("app", "respond('here')");
     farm.deploy("site", &[("index.html", "a page")]);
@@ -104,10 +97,14 @@ fn a_farm_without_births_goes_on_with_what_it_has() {
     assert_eq!(farm.app("site").get("/").text(), "a page");
     let told = |log: &str| log.contains("No such file") && log.contains("fazt-worker");
     eventually(seconds(10), "the log says what is missing", || told(&farm.log.text()));
-    let (router, before) = (farm.router(), farm.router().cpu_ms());
+    let tries = || farm.log.text().matches("No such file").count();
+    let (router, before, tried) = (farm.router(), farm.router().cpu_ms(), tries());
     let waited = app.get("/api/").took + app.get("/api/").took + app.get("/api/").took;
     let burnt = router.cpu_ms().saturating_sub(before);
     assert!(u128::from(burnt) < waited.as_millis() / 2 + 50, "{burnt} ms of CPU in {waited:?}");
+    // On a machine that others hold it could not burn more: what it tries is counted as well.
+    let tried = tries().saturating_sub(tried);
+    assert!(tried as u128 <= waited.as_millis() / 5 + 50, "{tried} tries in {waited:?}");
     fs::rename(&away, &worker).unwrap();
     eventually(promised(seconds(10)), "it serves again", || app.get("/api/").status == 200);
     farm.settle();
@@ -130,29 +127,46 @@ fn a_poisoned_address_harms_its_own_requests_alone() {
     watch.close();
 }
 
-/// A group of the kernel's memory controller, removed when it is dropped.
-struct Group(PathBuf);
+/// Both versions of the kernel's memory controller: where its groups are, the file of the bound, and that of what it ended.
+const CONTROLLERS: [[&str; 3]; 2] = [
+    ["/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.oom_control"],
+    ["/sys/fs/cgroup", "memory.max", "memory.events"],
+];
+
+/// A group of the memory controller, removed when it is dropped.
+struct Group {
+    folder: PathBuf,
+    events: &'static str,
+}
 
 impl Group {
     /// Where this user may make one, with so much memory.
     fn with(bytes: u64) -> Option<Self> {
-        let path = PathBuf::from(format!("/sys/fs/cgroup/memory/fazt-test-{}", std::process::id()));
-        fs::create_dir(&path).ok()?;
-        let group = Self(path);
-        fs::write(group.0.join("memory.limit_in_bytes"), bytes.to_string()).ok()?;
-        Some(group)
+        CONTROLLERS.iter().find_map(|[folder, most, events]| {
+            let folder = PathBuf::from(folder).join(format!("fazt-test-{}", std::process::id()));
+            fs::create_dir(&folder).ok()?;
+            let group = Self { folder, events: *events };
+            // Without making a file: the folder may be a mere folder.
+            let mut most = fs::OpenOptions::new().write(true).open(group.folder.join(most)).ok()?;
+            most.write_all(bytes.to_string().as_bytes()).ok()?;
+            Some(group)
+        })
     }
 
     fn count(&self, word: &str) -> u64 {
-        let control = fs::read_to_string(self.0.join("memory.oom_control")).unwrap_or_default();
-        control.lines().find_map(|line| line.strip_prefix(word)?.trim().parse().ok()).unwrap_or_default()
+        let events = fs::read_to_string(self.folder.join(self.events)).unwrap_or_default();
+        events.lines().find_map(|line| line.strip_prefix(word)?.trim().parse().ok()).unwrap_or_default()
+    }
+
+    fn admit(&self, pid: i32) {
+        fs::write(self.folder.join("cgroup.procs"), pid.to_string()).unwrap();
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
         // Who is left in it goes first; a group that cannot be removed stays, empty.
-        let _left = fs::remove_dir(&self.0);
+        let _left = fs::remove_dir(&self.folder);
     }
 }
 
@@ -161,7 +175,7 @@ impl Drop for Group {
 fn when_memory_runs_out_a_worker_goes_first() {
     let group = if geteuid().is_root() { Group::with(160 << 20) } else { None };
     let Some(group) = group else {
-        eprintln!("not tried: no group of the memory controller (cgroup v1) can be made here");
+        eprintln!("not tried: no group of the memory controller can be made here");
         return;
     };
     let mut farm =
@@ -174,7 +188,7 @@ fn when_memory_runs_out_a_worker_goes_first() {
     let zygote = farm.child("fazt-zygote");
     // Children that are born from now on are in it too.
     for process in farm.children("fazt-worker").iter().chain([&router, &store, &zygote]) {
-        fs::write(group.0.join("cgroup.procs"), process.pid.to_string()).unwrap();
+        group.admit(process.pid);
     }
     let answers: Vec<_> = thread::scope(|scope| {
         let asking: Vec<_> = (0..4).map(|_| scope.spawn(|| app.again().get("/api/"))).collect();

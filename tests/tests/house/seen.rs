@@ -178,7 +178,9 @@ fn secrets_are_not_in_the_log() {
         .header("Authorization", "Bearer SECRET3");
     let id = app.send(&request).id();
     let put = Request::new("PUT", "/api/_admin/apps/app/env").body("application/json", r#"{"set":{"K":"SECRET4"}}"#);
-    assert_eq!(farm.admin().send(&put).status, 200);
+    let put = farm.admin().send(&put);
+    assert_eq!(put.status, 200);
     assert_eq!(farm.log.one_finished(&id)["path"], "/api/");
+    assert_eq!(farm.log.one_finished(&put.id())["path"], "/api/_admin/apps/app/env");
     assert!(!farm.log.text().contains("SECRET") && !farm.log.text().contains(&farm.token), "{}", farm.log.text());
 }

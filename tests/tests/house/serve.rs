@@ -46,7 +46,7 @@ fn two_apps_never_share_a_process_nor_a_state() {
     assert!(pids[0].iter().all(|pid| !pids[1].contains(pid)), "a process served both: {pids:?}");
 }
 
-/// With one worker for two apps, each request ends the other app's worker; it is slower, and never wrong.
+/// With two workers for five apps, a request ends another app's worker as a rule; it is slower, and never wrong.
 #[test]
 fn more_apps_than_workers_are_served_in_turn() {
     let farm = Setup::new(2).flag("--app-max-workers", "1").start();

@@ -3,7 +3,7 @@
 //! Machines that refuse user namespaces are made of this one: the farm is started in a namespace where no further one may be
 //! made, which the kernel then refuses as a hardened host or a container does.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use fazt_tests::{
     http::App,
@@ -83,10 +83,8 @@ fn without_its_sandbox_a_farm_says_so_everywhere() {
     eventually(seconds(5), "a warning with the dump", || warned() == 2);
     let told = farm.runtime();
     assert!(told["sandboxWarning"].as_str().unwrap().contains("the sandbox is off"), "{told}");
-    let shown = Command::new(programs::path("fazt"))
-        .args(["--server", &format!("http://{}", farm.address), "--token", &farm.token, "status"])
-        .output()
-        .unwrap();
+    let server = format!("http://{}", farm.address);
+    let shown = programs::fazt(&server, &farm.token).arg("status").output().unwrap();
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains("warning: the sandbox is off"), "{shown}");
 }

@@ -9,6 +9,7 @@ mod names;
 mod profiles;
 mod promises;
 mod sizes;
+mod sleeps;
 mod sources;
 mod unsafety;
 mod words;

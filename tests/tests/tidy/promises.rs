@@ -1,8 +1,9 @@
-//! Documents that do not lie: a promise names the test that holds it, and both test and file are there.
+//! Documents that do not lie: a promise names the test that holds it, both test and file are there, and one that is named
+//! after a file is in it.
 
 use std::{collections::BTreeSet, fs};
 
-use crate::sources::{SOURCES, files, none, root};
+use crate::sources::{Parsed, SOURCES, files, none, root};
 
 /// What stands between backticks in a document.
 fn quoted(text: &str) -> Vec<&str> {
@@ -23,23 +24,38 @@ fn every_promise_has_its_test() {
 
 fn has_its_tests(document: &str) {
     let text = fs::read_to_string(root().join(document)).unwrap();
-    let house = "tests/tests/house";
     let mut wrong = Vec::new();
-    for word in quoted(&text) {
-        let is_there = if is_name(word) {
-            let function = format!("fn {word}(");
-            SOURCES.iter().any(|source| source.text.contains(&function))
-        } else if word.ends_with(".rs") {
-            root().join(house).join(word).exists() || root().join(word).exists()
-        } else {
-            continue;
-        };
-        if !is_there {
-            wrong.push(word.to_owned());
+    for line in text.lines() {
+        let mut file = None;
+        for (place, part) in line.split('`').enumerate() {
+            if place % 2 == 0 {
+                // A file goes with the tests behind it, up to the end of the cell or of the half-sentence.
+                file = file.filter(|_| !part.contains(['|', ';']));
+            } else if part.ends_with(".rs") {
+                file = Some(part);
+                wrong.extend((!SOURCES.iter().any(|source| is_at(source, part))).then(|| part.to_owned()));
+            } else if is_name(part) {
+                let is_here = |source: &Parsed| file.is_none_or(|file| is_at(source, file)) && has_test(source, part);
+                wrong.extend((!SOURCES.iter().any(is_here)).then(|| format!("{} {part}", file.unwrap_or_default())));
+            }
         }
     }
     none(&format!("what {document} names and nobody finds"), &wrong);
     assert!(quoted(&text).len() > 10, "the promises are written as a table of quoted names");
+}
+
+fn is_at(source: &Parsed, file: &str) -> bool {
+    source.path == file || source.path.strip_prefix("tests/tests/house/") == Some(file)
+}
+
+/// A test of the usual harness, or one that is given to another by its name.
+fn has_test(source: &Parsed, name: &str) -> bool {
+    let function = format!("fn {name}(");
+    let lines: Vec<&str> = source.text.lines().map(str::trim).collect();
+    let Some(at) = lines.iter().position(|line| line.contains(&function)) else { return false };
+    let above = lines.iter().take(at).rev().take_while(|line| line.starts_with("#[") || line.starts_with("//"));
+    above.clone().any(|line| line.contains("test]") || line.contains("test("))
+        || source.text.contains(&format!("\"{name}\""))
 }
 
 /// Files and folders that documents name exist.

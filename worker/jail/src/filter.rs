@@ -28,7 +28,10 @@ const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
 const AND: u32 = libc::BPF_ALU | libc::BPF_AND | libc::BPF_K;
 const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
 const IF_AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
+const JUMP: u32 = libc::BPF_JMP | libc::BPF_JA;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+/// How far a comparison is trusted to jump; it reaches 255 instructions, less the two that may be put in between.
+const NEAR: usize = 253;
 
 /// A program, ready to be installed.
 #[derive(Clone)]
@@ -40,7 +43,7 @@ impl fmt::Debug for Filter {
     }
 }
 
-/// The list makes a program that is too long for its jumps, which reach 255 instructions.
+/// The list makes a program that is too long for its jumps, or has a number that is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooLong;
 
@@ -83,26 +86,47 @@ pub(crate) fn compile_or<'a>(list: impl IntoIterator<Item = &'a Allowed>, otherw
 /// A program written from its end, since jumps only go forward: a target is how many instructions stand from it to the
 /// end.
 #[derive(Default)]
-struct Backwards(Vec<libc::sock_filter>);
+struct Backwards {
+    steps: Vec<libc::sock_filter>,
+    /// For a target that was once too far for a comparison: the latest jump to it.
+    stepping_stones: BTreeMap<Target, Target>,
+}
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Target(usize);
 
 impl Backwards {
     fn here(&self) -> Target {
-        Target(self.0.len())
+        Target(self.steps.len())
+    }
+
+    fn distance(&self, target: Target) -> usize {
+        self.steps.len() - target.0
+    }
+
+    /// The target, or a jump to it, within a comparison's reach.
+    fn near(&mut self, target: Target) -> Result<Target, TooLong> {
+        let stone = self.stepping_stones.get(&target).copied().unwrap_or(target);
+        if self.distance(stone) <= NEAR {
+            return Ok(stone);
+        }
+        let distance = u32::try_from(self.distance(target)).map_err(|_| TooLong)?;
+        let stone = self.put(JUMP, distance);
+        self.stepping_stones.insert(target, stone);
+        Ok(stone)
     }
 
     fn put(&mut self, code: u32, k: u32) -> Target {
-        self.0.push(libc::sock_filter { code: code as u16, jt: 0, jf: 0, k });
+        self.steps.push(libc::sock_filter { code: code as u16, jt: 0, jf: 0, k });
         self.here()
     }
 
     /// A comparison with where to go if it holds and if not.
     fn branch(&mut self, code: u32, k: u32, holds: Target, fails: Target) -> Result<Target, TooLong> {
-        let distance = |target: Target| u8::try_from(self.0.len() - target.0).map_err(|_| TooLong);
+        let (holds, fails) = (self.near(holds)?, self.near(fails)?);
+        let distance = |target: Target| u8::try_from(self.distance(target)).map_err(|_| TooLong);
         let (jt, jf) = (distance(holds)?, distance(fails)?);
-        self.0.push(libc::sock_filter { code: code as u16, jt, jf, k });
+        self.steps.push(libc::sock_filter { code: code as u16, jt, jf, k });
         Ok(self.here())
     }
 
@@ -151,7 +175,7 @@ impl Backwards {
     }
 
     fn finish(mut self) -> Filter {
-        self.0.reverse();
-        Filter(self.0)
+        self.steps.reverse();
+        Filter(self.steps)
     }
 }

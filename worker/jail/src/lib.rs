@@ -39,7 +39,7 @@ use nix::{
 };
 
 pub use self::{
-    clone::{Born, Kin, Newborn, Offspring, clone},
+    clone::{Born, Kin, Newborn, Offspring, clone, clone_into},
     confine::{Confined, confine_store},
     descriptors::close_others,
     error::{JailError, advice},

@@ -21,8 +21,11 @@ pub struct Policy<'a> {
 /// Bounds that the kernel keeps for the life of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// RLIMIT_AS, in bytes: everything mapped, the program itself included. Well above the heap's own limit.
+    /// RLIMIT_AS, in bytes: everything mapped, the program itself included.
     pub address_space_bytes: u64,
+    /// RLIMIT_DATA, in bytes: everything mapped that can be written and is nobody else's, the stack apart. What a process can make
+    /// the machine give it.
+    pub data_bytes: u64,
     /// RLIMIT_CPU, in seconds for the whole life: process 1 of a namespace ignores SIGXCPU, so only the hard value
     /// counts, and it kills.
     pub cpu_seconds: u64,

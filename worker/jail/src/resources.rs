@@ -10,8 +10,9 @@ const DESCRIPTORS: u64 = 16;
 /// Sets every bound. After the change of ids: RLIMIT_NPROC counts per user.
 pub(crate) fn limit(limits: Limits) -> Result<(), JailError> {
     let bounds = [
-        // The heap has a limit of its own; this stops what goes round it.
+        // The heap has a limit of its own; these stop what goes round it: addresses, and memory that can be written.
         ("address space", Resource::RLIMIT_AS, limits.address_space_bytes),
+        ("data", Resource::RLIMIT_DATA, limits.data_bytes),
         // A router that forgot to kill; see Limits::cpu_seconds.
         ("CPU time", Resource::RLIMIT_CPU, limits.cpu_seconds),
         // Deep recursion must end in a clean fault, far from other mappings.

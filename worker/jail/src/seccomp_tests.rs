@@ -87,19 +87,25 @@ impl Subject {
     }
 
     fn is_judged_as_by_the_oracle(&self) {
-        let (oracle, values) = (self.oracle(), values(self.list));
+        let oracle = self.oracle();
         for number in (0..1_000).chain([0x4000_0000, 0x4000_0000 | 39, u32::MAX]).filter(|number| *number != CLONE3) {
             let verdict = run(&self.ours, number, ARCHITECTURE, [0; 6]);
             assert_eq!(verdict, self.ask(&oracle, number, [0; 6]), "{number}");
         }
         for number in self.list.iter().map(|allowed| u32::try_from(allowed.number).unwrap()) {
-            let same = self.list.iter().filter(|one| one.number == i64::from(number));
-            let positions: BTreeSet<usize> = same.flat_map(|one| one.only).map(|(at, _)| usize::from(*at)).collect();
-            for (first, second) in values.iter().flat_map(|first| values.iter().map(move |second| (*first, *second))) {
-                let mut arguments = [0; 6];
-                for (place, value) in positions.iter().zip([first, second]) {
-                    arguments[*place] = value;
-                }
+            let same = || self.list.iter().filter(|one| one.number == i64::from(number));
+            let positions: BTreeSet<usize> = same().flat_map(|one| one.only).map(|(at, _)| usize::from(*at)).collect();
+            let mut all = vec![[0; 6]];
+            for place in positions {
+                let values = values(same(), place);
+                let with = |arguments: [u64; 6], value| {
+                    let mut arguments = arguments;
+                    arguments[place] = value;
+                    arguments
+                };
+                all = all.iter().flat_map(|one| values.iter().map(move |value| with(*one, *value))).collect();
+            }
+            for arguments in all {
                 let verdict = run(&self.ours, number, ARCHITECTURE, arguments);
                 assert_eq!(verdict, self.ask(&oracle, number, arguments), "{number} {arguments:x?}");
                 let permitted = self.list.iter().any(|allowed| allowed.permits(number.into(), &arguments));
@@ -109,11 +115,12 @@ impl Subject {
     }
 }
 
-/// Every value that a bound names, and those around and beyond it.
-fn values(list: &[Allowed]) -> BTreeSet<u64> {
-    let named = list.iter().flat_map(|allowed| allowed.only).flat_map(|(_, bound)| match *bound {
+/// Every value that a bound on that argument names, and those around and beyond it.
+fn values<'a>(list: impl Iterator<Item = &'a Allowed>, place: usize) -> BTreeSet<u64> {
+    let bounds = list.flat_map(|allowed| allowed.only).filter(|(at, _)| usize::from(*at) == place);
+    let named = bounds.flat_map(|(_, bound)| match *bound {
         Argument::Is(value) => vec![value],
-        Argument::Masked(mask, value) => vec![mask, value, !mask],
+        Argument::Masked(mask, value) => vec![mask, value, !mask, !mask | value],
         Argument::Zero => vec![0],
     });
     let near = named.flat_map(|value| [value.wrapping_sub(1), value, value.wrapping_add(1)]).map(u64::from);

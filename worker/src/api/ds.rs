@@ -1,7 +1,7 @@
 //! Leaves of `fazt.storage.ds`. Documents, queries and changes come and go as JSON text.
 
 use fazt_protocol::{
-    limit::{COLLECTION_BYTES, DOCUMENT_BYTES, FIELD_PATH_BYTES, OP_BODY_BYTES, QUERY_BYTES},
+    limit::{COLLECTION_BYTES, DOCUMENT_BYTES, FIELD_PATH_BYTES, OP_BODY_BYTES, ORDER_FIELDS, QUERY_BYTES},
     op::{
         Op,
         ds::{self, Order, Verb},
@@ -30,12 +30,11 @@ pub(super) fn insert_many<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> 
 
 /// (collection, query, limit, offset, array of fields, each with `-` in front for descending)
 pub(super) fn find<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
-    let (list, mut order) = (call.argument(4), Vec::new());
-    for index in 0..list.length()? {
-        let text = call.bounded_value("ds.find", &list.at(index)?, &FIELD)?;
-        let (path, descending) = text.strip_prefix('-').map_or((text.as_str(), false), |path| (path, true));
-        order.push(Order { path: path.to_owned(), descending });
-    }
+    let named = |text: String| match text.strip_prefix('-') {
+        Some(path) => Order { path: path.to_owned(), descending: true },
+        None => Order { path: text, descending: false },
+    };
+    let order = call.strings("ds.find", 4, ORDER_FIELDS, &FIELD)?.into_iter().map(named).collect();
     let (limit, offset) = (call.number(2) as u32, call.number(3) as u32);
     ask(call, "ds.find", &QUERY, Verb::Find { limit, offset, order })
 }

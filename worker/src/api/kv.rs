@@ -1,7 +1,7 @@
 //! Leaves of `fazt.storage.kv`.
 
 use fazt_protocol::{
-    limit::{KV_KEY_BYTES, KV_VALUE_BYTES},
+    limit::{KV_KEY_BYTES, KV_KEYS, KV_VALUE_BYTES},
     op::{
         Op,
         kv::{self, Condition, Key},
@@ -26,10 +26,7 @@ pub(super) fn get_version<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> 
 
 /// (array of strings)
 pub(super) fn get_many<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
-    let (list, mut keys) = (call.argument(0), Vec::new());
-    for index in 0..list.length()? {
-        keys.push(Key(call.bounded_value("kv.getMany", &list.at(index)?, &KEY)?));
-    }
+    let keys = call.strings("kv.getMany", 0, KV_KEYS, &Most { name: "keys", ..KEY })?.into_iter().map(Key).collect();
     call.ask(Op::Kv(kv::Op::GetMany { keys }), &[])
 }
 

@@ -4,8 +4,10 @@ use std::ffi::CString;
 
 use super::Call;
 use crate::engine::{
-    modules::{Code, ResolveError},
+    discretion::{MODULE, SYNTAX},
+    modules::Code,
     realm::{ErrorKind, Thrown},
+    trouble::Trouble,
     value::Value,
 };
 
@@ -14,7 +16,11 @@ pub(super) fn resolve<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
     let (from, name) = (call.text(0)?, call.text(1)?);
     match call.turn()?.modules().resolve(&from, &name) {
         Ok(path) => call.realm.string(&path),
-        Err(error) => Err(throw_not_found(call, &error)),
+        Err(error) => {
+            let words = error.to_string();
+            call.turn()?.conceal(&words, MODULE);
+            Err(call.realm.throw_words(ErrorKind::Plain, &words, Some("MODULE_NOT_FOUND")))
+        }
     }
 }
 
@@ -24,7 +30,13 @@ pub(super) fn code<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
     match call.turn()?.modules().code(&path) {
         Code::Pinned(raw) => call.realm.run(call.realm.share(raw)),
         Code::Bytes(bytecode) => call.realm.run(call.realm.read(&bytecode)?),
-        Code::Wrong(error) => Err(call.realm.throw_syntax(&error)),
+        Code::Wrong(trouble) => {
+            let Trouble { file, line, column, .. } = trouble.as_ref();
+            let words = format!("{} ({file}:{line}:{column})", trouble.without_name());
+            call.turn()?.conceal(&words, SYNTAX);
+            Err(call.realm.throw_words(ErrorKind::Syntax, &words, None))
+        }
+        Code::OutOfMemory => Err(call.realm.throw_out_of_memory()),
     }
 }
 
@@ -41,20 +53,4 @@ pub(super) fn parse_json<'a>(call: &Call<'a, '_>) -> Result<Value<'a>, Thrown> {
     let mut text = call.text(0)?.into_bytes();
     text.push(0);
     call.realm.parse_json(&text, &path)
-}
-
-fn throw_not_found(call: &Call<'_, '_>, error: &ResolveError) -> Thrown {
-    let realm = call.realm;
-    // The engine's own messages end at 255 bytes; a list of names may be longer.
-    let made = (|| {
-        let thrown = realm.throw_error(ErrorKind::Plain, "module not found");
-        let value = realm.take(thrown);
-        value.define_hidden(c"message", realm.string(&error.to_string())?)?;
-        value.define(c"code", realm.string("MODULE_NOT_FOUND")?)?;
-        Ok(value)
-    })();
-    match made {
-        Ok(value) => realm.throw(value),
-        Err(thrown) => thrown,
-    }
 }

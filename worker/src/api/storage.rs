@@ -24,8 +24,33 @@ impl<'a> Call<'a, '_> {
         self.bounded_value(op, &self.argument(index), most)
     }
 
-    /// The same for a value that came within an argument.
-    pub(super) fn bounded_value(&self, op: &'static str, value: &Value<'a>, most: &Most) -> Result<String, Thrown> {
+    /// The strings of an array argument, each within its limit. Nothing here rests on what the prelude has checked: its
+    /// length and kind are looked at before memory is taken for it, and no code of the app runs.
+    pub(super) fn strings(
+        &self,
+        op: &'static str,
+        index: usize,
+        count: usize,
+        most: &Most,
+    ) -> Result<Vec<String>, Thrown> {
+        let (list, name) = (self.argument(index), most.name);
+        if list.kind() != "array" {
+            return Err(self.refuse(op, &Refusal::new(Code::InvalidArgument, format!("{name} is no array"))));
+        }
+        let length = list.length()?;
+        if length as usize > count {
+            let message = format!("{name} must have at most {count} elements");
+            return Err(self.refuse(op, &Refusal::new(Code::InvalidArgument, message)));
+        }
+        (0..length).map(|at| self.bounded_value(op, &list.at(at)?, most)).collect()
+    }
+
+    /// A string, within its limit. Anything else is refused rather than converted: that would run an app's code.
+    fn bounded_value(&self, op: &'static str, value: &Value<'a>, most: &Most) -> Result<String, Thrown> {
+        if !value.is_string() {
+            let message = format!("{} must be a string", most.name);
+            return Err(self.refuse(op, &Refusal::new(Code::InvalidArgument, message)));
+        }
         let text = value.with_text(|bytes| check(bytes, most))?;
         text.map_err(|refusal| self.refuse(op, &refusal))
     }

@@ -107,7 +107,7 @@ impl Arena {
     /// # Errors
     /// What mmap(2) says, or `AddrInUse` where no free place was found.
     pub(crate) fn reserve(limit: usize) -> io::Result<Self> {
-        let bytes = limit.saturating_add(SLACK).next_multiple_of(PAGE).min(ALIGNMENT);
+        let bytes = Self::reserved_bytes(limit);
         let arena = Self { base: place(bytes)?, bytes };
         let total = u32::try_from(bytes / PAGE).unwrap_or(u32::MAX);
         let head = size_of::<Header>().next_multiple_of(16) + total as usize * size_of::<Page>();
@@ -130,6 +130,11 @@ impl Arena {
             });
         }
         Ok(arena)
+    }
+
+    /// How much address space an arena takes for `limit` bytes of live memory.
+    pub(crate) fn reserved_bytes(limit: usize) -> usize {
+        limit.saturating_add(SLACK).min(ALIGNMENT).next_multiple_of(PAGE)
     }
 
     /// Where the region begins.

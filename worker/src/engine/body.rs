@@ -54,7 +54,7 @@ fn parse_json<'a>(realm: Realm<'a>, bytes: &[u8]) -> Result<Value<'a>, Stop> {
     text.push(0);
     realm.parse_json(&text, c"<body>").map_err(|Thrown| {
         let error = realm.exception();
-        if error.peek(c"name").and_then(|name| name.to_text().ok()).as_deref() != Some("SyntaxError") {
+        if error.peek(c"name").and_then(|name| name.words()).as_deref() != Some("SyntaxError") {
             // Out of memory, or too deep: no mistake of the JSON's grammar.
             let trouble = describe(&error, None).message;
             return if trouble.contains("call stack") {
@@ -63,7 +63,7 @@ fn parse_json<'a>(realm: Realm<'a>, bytes: &[u8]) -> Result<Value<'a>, Stop> {
                 realm.throw(error).into()
             };
         }
-        let message = error.peek(c"message").and_then(|text| text.to_text().ok()).unwrap_or_default();
+        let message = error.peek(c"message").and_then(|text| text.words()).unwrap_or_default();
         let place = error.stack(None).and_then(|stack| place(&stack));
         let (line, column) = place.unwrap_or((1, 1));
         bad_json(&format!("{message} at line {line}, column {column}"))

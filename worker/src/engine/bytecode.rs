@@ -13,8 +13,9 @@ use super::{
     trouble::{Trouble, describe},
 };
 
-/// What a parser may use; far above what a source file of the largest size needs.
-const MEMORY_BYTES: usize = 256 << 20;
+/// What a parser may use; far above what a source file of the largest size needs (26 to 36 MiB, docs/capacity.md), and with
+/// an arena well below what the kernel lets a worker have.
+const MEMORY_BYTES: usize = 96 << 20;
 /// The parser's own recursion.
 const STACK_BYTES: usize = 512 << 10;
 
@@ -29,9 +30,14 @@ pub(crate) enum Form {
     Prelude,
 }
 
-/// A text that is no code.
+/// Why there is no code.
 #[derive(Debug, Clone)]
-pub(crate) struct Fault(pub(crate) Trouble);
+pub(crate) enum Fault {
+    /// The text is none.
+    Wrong(Trouble),
+    /// The compiler had no memory: it says nothing about the text.
+    OutOfMemory,
+}
 
 struct Scratch {
     runtime: *mut qjs::JSRuntime,
@@ -40,7 +46,7 @@ struct Scratch {
 
 /// Compiles `source`, which errors call `name`.
 pub(crate) fn compile(source: &str, name: &str, form: Form) -> Result<Vec<u8>, Fault> {
-    let scratch = Scratch::new().ok_or_else(|| Fault(Trouble::plain("InternalError: out of memory")))?;
+    let scratch = Scratch::new().ok_or(Fault::OutOfMemory)?;
     let flags = match form {
         Form::Script | Form::Module => qjs::JS_WRITE_OBJ_BYTECODE,
         // Functions of the prelude say `[native code]`.
@@ -54,7 +60,10 @@ pub(crate) fn compile(source: &str, name: &str, form: Form) -> Result<Vec<u8>, F
         }
         Form::Script | Form::Prelude => scratch.bytecode(source, name, 1, flags),
     };
-    compiled.map_err(|trouble| Fault(explain(source, name, form, trouble)))
+    compiled.map_err(|fault| match fault {
+        Fault::Wrong(trouble) => Fault::Wrong(explain(source, name, form, trouble)),
+        Fault::OutOfMemory => Fault::OutOfMemory,
+    })
 }
 
 /// Says what is wrong where the text would be right in another form.
@@ -91,7 +100,7 @@ impl Scratch {
                 qjs::JS_FreeRuntime(runtime);
                 return None;
             }
-            qjs::JS_SetMemoryLimit(runtime, MEMORY_BYTES as _);
+            qjs::JS_SetMemoryLimit(runtime, memory_bytes() as _);
             Some(Self { runtime, context })
         }
     }
@@ -119,24 +128,46 @@ impl Scratch {
             || describe(&realm.exception(), None).message.contains("could not load module")
     }
 
-    fn bytecode(&self, source: &str, name: &str, line: c_int, write: u32) -> Result<Vec<u8>, Trouble> {
+    fn bytecode(&self, source: &str, name: &str, line: c_int, write: u32) -> Result<Vec<u8>, Fault> {
         // SAFETY: the scratch context lives through the visit.
         let realm = unsafe { Realm::visit(self.context) };
         let Ok(code) = realm.check(self.parse(source, name, line, qjs::JS_EVAL_TYPE_GLOBAL)) else {
-            return Err(describe(&realm.exception(), None));
+            return Err(fault(realm));
         };
         let mut size = 0;
         // SAFETY: the buffer has `size` bytes, is copied and given back to the runtime that made it.
         unsafe {
             let written = qjs::JS_WriteObject(self.context, &raw mut size, code.raw(), write as c_int);
             if written.is_null() {
-                return Err(describe(&realm.exception(), None));
+                return Err(fault(realm));
             }
             let bytes = slice::from_raw_parts(written, size as usize).to_vec();
             qjs::js_free(self.context, written.cast());
             Ok(bytes)
         }
     }
+}
+
+/// What the pending exception says. No code of an app has run here, so nobody else can have made it.
+fn fault(realm: Realm<'_>) -> Fault {
+    let thrown = realm.exception();
+    let trouble = describe(&thrown, None);
+    // Where not even the error could be made, the engine throws `null`.
+    if !thrown.is_object() || trouble.message == "InternalError: out of memory" {
+        Fault::OutOfMemory
+    } else {
+        Fault::Wrong(trouble)
+    }
+}
+
+#[cfg(not(test))]
+fn memory_bytes() -> usize {
+    MEMORY_BYTES
+}
+
+#[cfg(test)]
+fn memory_bytes() -> usize {
+    tests::MEMORY.get()
 }
 
 impl Drop for Scratch {
@@ -150,11 +181,25 @@ impl Drop for Scratch {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
+    thread_local! {
+        /// What a parser may use, for tests that leave it too little.
+        pub(crate) static MEMORY: Cell<usize> = const { Cell::new(MEMORY_BYTES) };
+    }
+
+    fn wrong(source: &str, name: &str, form: Form) -> Trouble {
+        match compile(source, name, form).unwrap_err() {
+            Fault::Wrong(trouble) => trouble,
+            Fault::OutOfMemory => panic!("{source}"),
+        }
+    }
+
     fn fault(source: &str) -> Trouble {
-        compile(source, "api/main.js", Form::Script).unwrap_err().0
+        wrong(source, "api/main.js", Form::Script)
     }
 
     #[test]
@@ -162,7 +207,7 @@ mod tests {
         let trouble = fault("let a = 1\nlet b = ;\n");
         assert!(trouble.message.starts_with("SyntaxError"), "{trouble:?}");
         assert_eq!((trouble.file.as_str(), trouble.line), ("api/main.js", 2));
-        let module = compile("\n\nlet = = 1", "api/x.js", Form::Module).unwrap_err().0;
+        let module = wrong("\n\nlet = = 1", "api/x.js", Form::Module);
         assert_eq!((module.file.as_str(), module.line), ("api/x.js", 3));
     }
 

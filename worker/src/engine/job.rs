@@ -9,7 +9,7 @@ use fazt_protocol::{
     op::{Found, Op, Refusal},
 };
 
-use crate::outcome::Outcome;
+use crate::{arena::Arena, outcome::Outcome};
 
 /// How requests get a fresh heap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,6 +104,8 @@ pub struct Job<'a> {
 pub struct Finished {
     /// How it ended.
     pub outcome: Outcome,
+    /// The end in words for a client who has no right to the app's source, where [`Outcome::message`] shows some of it.
+    pub public: Option<String>,
     /// Where its time went.
     pub spans: Spans,
     /// CPU time of this thread, in microseconds.
@@ -116,6 +118,20 @@ pub struct Finished {
     pub ops: Vec<OpSpan>,
     /// Whether this worker should not serve again.
     pub retire: bool,
+}
+
+impl Config {
+    /// What an engine may have mapped to write to at one moment: its arena, and beside it either the next image, before that
+    /// is made read-only, or the arena of the next runtime.
+    #[must_use]
+    pub fn mapped_bytes(&self) -> u64 {
+        let arena = Arena::reserved_bytes(self.heap_bytes_most);
+        let beside = match self.fresh_state {
+            FreshState::Context => arena,
+            FreshState::Image | FreshState::WholeImage | FreshState::UsedAgain => self.heap_bytes_most.min(arena),
+        };
+        (arena as u64).saturating_add(beside as u64)
+    }
 }
 
 impl<'a> Question<'a> {

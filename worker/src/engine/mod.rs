@@ -16,6 +16,7 @@ mod buffer;
 mod bytecode;
 mod chance;
 mod clock;
+pub(crate) mod discretion;
 mod form;
 mod headers;
 mod inject;
@@ -110,8 +111,9 @@ impl Engine {
         self.runtime.enter_stack();
         self.modules = Modules::new(std::mem::take(&mut app.files));
         if self.modules.has_main() {
-            // Compiled while nobody waits for an answer.
+            // Compiled while nobody waits for an answer. If there was no memory for it the request says so.
             self.modules.code(modules::MAIN);
+            self.modules.was_starved();
         }
         if let Some(room) = &self.room {
             introduce(room, &app)?;
@@ -147,15 +149,15 @@ impl Engine {
         self.runtime.clock().wind(job.run);
         let (outcome, spans) = turn::enter(&turn, || run::run(room.realm(), &turn, job, answer_bytes));
         turn.close_journal(matches!(outcome, Outcome::Reply(_)));
-        let tally = turn.tally();
-        drop(turn);
+        let (tally, discretion) = (turn.tally(), turn.into_discretion());
         let (outcome, poisoned) = self.judge(job, outcome);
+        let public = outcome.fault().and_then(|_| discretion.publish(&outcome.message()));
         self.runtime.clock().stop();
         let heap_peak = self.runtime.arena().peak_bytes() as u64;
         self.leave_room(room);
         let cpu_us = u32::try_from(cpu_us().saturating_sub(cpu)).unwrap_or(u32::MAX);
         let retire = poisoned || self.in_doubt;
-        Finished { outcome, spans, cpu_us, heap_peak, storage_ops: tally.count, ops: tally.ops, retire }
+        Finished { outcome, public, spans, cpu_us, heap_peak, storage_ops: tally.count, ops: tally.ops, retire }
     }
 
     /// Puts the heap back to its image; with modules in it that were first asked for since it was taken.
@@ -187,7 +189,9 @@ impl Engine {
     fn take_image(&mut self) -> Result<(), EngineError> {
         self.image = None;
         let Some(room) = &self.room else { return Ok(()) };
-        self.modules.pin(|bytes| room.realm().read(bytes).ok().map(value::Value::into_raw));
+        let realm = room.realm();
+        // What could not be read is read by the request that asks for it. Its exception must not get into the image.
+        self.modules.pin(|bytes| realm.forgive(realm.read(bytes)).map(value::Value::into_raw));
         let heap_bytes = self.heap_bytes();
         self.runtime.put_collection_off(heap_bytes);
         self.runtime.arena_mut().limit(heap_bytes);
@@ -250,13 +254,14 @@ impl Engine {
         self.in_doubt = true;
         let (spans, ops) = (Spans::default(), Vec::new());
         let outcome = Outcome::Memory(self.heap_bytes());
-        Finished { outcome, spans, cpu_us: 0, heap_peak: 0, storage_ops: 0, ops, retire: true }
+        Finished { outcome, public: None, spans, cpu_us: 0, heap_peak: 0, storage_ops: 0, ops, retire: true }
     }
 
     /// What the clock's and the allocator's state say about an outcome, whatever the script made of it; and whether the
     /// run is poisoned.
     fn judge(&self, job: &Job<'_>, outcome: Outcome) -> (Outcome, bool) {
-        let (late, refused) = (self.runtime.clock().has_fired(), self.runtime.arena().refused());
+        let late = self.runtime.clock().has_fired();
+        let refused = self.runtime.arena().refused() | self.modules.was_starved();
         let outcome = match outcome {
             Outcome::SoftTimeout(..) => outcome,
             // It was late, even if it got an answer done before it noticed.

@@ -11,7 +11,10 @@ use std::{
 
 use rquickjs::qjs;
 
-use super::bytecode::{self, Fault, Form};
+use super::{
+    bytecode::{self, Fault, Form},
+    trouble::Trouble,
+};
 
 /// The file that handles requests.
 pub(crate) const MAIN: &str = "api/main.js";
@@ -25,13 +28,15 @@ pub(crate) struct Modules {
     compiled: RefCell<BTreeMap<String, Compiled>>,
     /// Whether something was compiled that the image does not have.
     grown: Cell<bool>,
+    /// Whether there was no memory to compile with since somebody last asked.
+    starved: Cell<bool>,
 }
 
 #[derive(Debug, Clone)]
 enum Compiled {
     Pinned(PinnedCode),
     Bytes(Rc<[u8]>),
-    Wrong(Rc<Fault>),
+    Wrong(Rc<Trouble>),
 }
 
 /// A function in the image; the reference is the engine's for life.
@@ -45,7 +50,9 @@ pub(crate) enum Code {
     /// To be read.
     Bytes(Rc<[u8]>),
     /// Its text has no code.
-    Wrong(Rc<Fault>),
+    Wrong(Rc<Trouble>),
+    /// There was no memory to compile it with.
+    OutOfMemory,
 }
 
 /// Why a name means no file.
@@ -119,7 +126,7 @@ impl Modules {
         candidates.find(is_module).ok_or_else(absent)
     }
 
-    /// A module's code; compiled now if this is the first time.
+    /// A module's code; compiled now if this is the first time. That there was no memory is nothing to remember of it.
     pub(crate) fn code(&self, path: &str) -> Code {
         if let Some(known) = self.compiled.borrow().get(path) {
             return known.code();
@@ -127,12 +134,26 @@ impl Modules {
         let form = if path == MAIN { Form::Script } else { Form::Module };
         let compiled = match bytecode::compile(self.text(path).unwrap_or_default(), path, form) {
             Ok(bytes) => Compiled::Bytes(bytes.into()),
-            Err(fault) => Compiled::Wrong(Rc::new(fault)),
+            Err(Fault::Wrong(trouble)) => Compiled::Wrong(Rc::new(trouble)),
+            Err(Fault::OutOfMemory) => {
+                self.starve();
+                return Code::OutOfMemory;
+            }
         };
         let code = compiled.code();
         self.grown.set(self.grown.get() || matches!(code, Code::Bytes(_)));
         self.compiled.borrow_mut().insert(path.to_owned(), compiled);
         code
+    }
+
+    /// There was no memory to compile with.
+    pub(crate) fn starve(&self) {
+        self.starved.set(true);
+    }
+
+    /// Whether there was no memory to compile with, since the last time that this was asked.
+    pub(crate) fn was_starved(&self) -> bool {
+        self.starved.take()
     }
 
     /// Whether modules were compiled since the last [`Self::pin`].
@@ -165,7 +186,7 @@ impl Compiled {
         match self {
             Self::Pinned(PinnedCode(raw)) => Code::Pinned(*raw),
             Self::Bytes(bytes) => Code::Bytes(Rc::clone(bytes)),
-            Self::Wrong(fault) => Code::Wrong(Rc::clone(fault)),
+            Self::Wrong(trouble) => Code::Wrong(Rc::clone(trouble)),
         }
     }
 }

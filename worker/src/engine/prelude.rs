@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rquickjs::qjs;
 
 use super::{
-    bytecode::{self, Form},
+    bytecode::{self, Fault, Form},
     realm::{Realm, Thrown},
     trouble::Trouble,
     value::Value,
@@ -64,7 +64,10 @@ impl Standard {
     /// In words, where the prelude does not compile: out of memory, or a mistake of this build.
     pub fn compile() -> Result<Self, String> {
         let compile = |(name, source): &(&str, &str)| {
-            bytecode::compile(source, name, Form::Prelude).map_err(|fault| format!("{name}: {}", fault.0.message))
+            bytecode::compile(source, name, Form::Prelude).map_err(|fault| match fault {
+                Fault::Wrong(trouble) => format!("{name}: {}", trouble.message),
+                Fault::OutOfMemory => format!("{name}: out of memory"),
+            })
         };
         Ok(Self { files: FILES.iter().map(compile).collect::<Result<_, _>>()? })
     }

@@ -43,31 +43,18 @@ impl<'a> Value<'a> {
 
     /// Takes a property away, as JavaScript does.
     pub(crate) fn delete(&self, key: &CStr) -> Result<(), Thrown> {
-        let context = self.realm().raw();
-        // SAFETY: a live value; the atom is freed here.
-        let done = unsafe {
-            let atom = qjs::JS_NewAtom(context, key.as_ptr());
-            let done = qjs::JS_DeleteProperty(context, self.raw(), atom, 0);
-            qjs::JS_FreeAtom(context, atom);
-            done
-        };
+        let atom = self.realm().atom(key.to_bytes())?;
+        // SAFETY: a live value, and an atom that lives through the call.
+        let done = unsafe { qjs::JS_DeleteProperty(self.realm().raw(), self.raw(), atom.raw(), 0) };
         if done < 0 { Err(Thrown) } else { Ok(()) }
     }
 
     /// Defines a property of its own whose name may hold anything.
     pub(crate) fn define_named(&self, name: &str, value: Value<'a>) -> Result<(), Thrown> {
-        let context = self.realm().raw();
-        // SAFETY: the atom is freed here, the value's reference taken over.
-        let done = unsafe {
-            let atom = qjs::JS_NewAtomLen(context, name.as_ptr().cast(), name.len() as _);
-            if atom == qjs::JS_ATOM_NULL {
-                return Err(Thrown);
-            }
-            let done =
-                qjs::JS_DefinePropertyValue(context, self.raw(), atom, value.into_raw(), qjs::JS_PROP_C_W_E as c_int);
-            qjs::JS_FreeAtom(context, atom);
-            done
-        };
+        let (atom, flags) = (self.realm().atom(name.as_bytes())?, qjs::JS_PROP_C_W_E as c_int);
+        // SAFETY: the atom lives through the call, and the value's reference is taken over.
+        let done =
+            unsafe { qjs::JS_DefinePropertyValue(self.realm().raw(), self.raw(), atom.raw(), value.into_raw(), flags) };
         if done < 0 { Err(Thrown) } else { Ok(()) }
     }
 
@@ -83,14 +70,9 @@ impl<'a> Value<'a> {
 
     /// Whether it has such a property itself. A Proxy's trap is asked.
     pub(crate) fn has_own(&self, key: &CStr) -> Result<bool, Thrown> {
-        let context = self.realm().raw();
-        // SAFETY: the atom is freed here; without a descriptor to fill nothing else is made.
-        let found = unsafe {
-            let atom = qjs::JS_NewAtom(context, key.as_ptr());
-            let found = qjs::JS_GetOwnProperty(context, ptr::null_mut(), self.raw(), atom);
-            qjs::JS_FreeAtom(context, atom);
-            found
-        };
+        let atom = self.realm().atom(key.to_bytes())?;
+        // SAFETY: the atom lives through the call; without a descriptor to fill nothing else is made.
+        let found = unsafe { qjs::JS_GetOwnProperty(self.realm().raw(), ptr::null_mut(), self.raw(), atom.raw()) };
         if found < 0 { Err(Thrown) } else { Ok(found > 0) }
     }
 
@@ -127,35 +109,32 @@ impl<'a> Value<'a> {
     }
 
     /// A data property of it or of what it inherits from, found without running any code: getters and proxies are passed
-    /// over.
+    /// over. `None` too where there is no memory to look with.
     pub(crate) fn peek(&self, key: &CStr) -> Option<Value<'a>> {
         const DEEPEST: usize = 16;
-        let context = self.realm().raw();
-        // SAFETY: a live context; the atom is freed below.
-        let atom = unsafe { qjs::JS_NewAtom(context, key.as_ptr()) };
-        let mut at = Some(self.realm().share(self.raw()));
-        let mut found = None;
+        let realm = self.realm();
+        let atom = realm.forgive(realm.atom(key.to_bytes()))?;
+        let mut at = Some(realm.share(self.raw()));
         for _ in 0..DEEPEST {
-            let Some(object) = at.filter(|object| object.is_object()) else { break };
+            let object = at.filter(Value::is_object)?;
             // SAFETY: a live value, here and below.
             if unsafe { qjs::JS_IsProxy(object.raw()) } {
-                break;
+                return None;
             }
             let mut own = MaybeUninit::<qjs::JSPropertyDescriptor>::zeroed();
             // SAFETY: fills the descriptor where it returns 1; its three references are then ours.
-            if unsafe { qjs::JS_GetOwnProperty(context, own.as_mut_ptr(), object.raw(), atom) } == 1 {
-                // SAFETY: filled, as above.
-                let own = unsafe { own.assume_init() };
-                let (value, getter, setter) =
-                    (self.realm().own(own.value), self.realm().own(own.getter), self.realm().own(own.setter));
-                found = (getter.is_undefined() && setter.is_undefined()).then_some(value);
-                break;
+            match unsafe { qjs::JS_GetOwnProperty(realm.raw(), own.as_mut_ptr(), object.raw(), atom.raw()) } {
+                0 => at = object.prototype(),
+                1 => {
+                    // SAFETY: filled, as above.
+                    let own = unsafe { own.assume_init() };
+                    let (value, getter, setter) = (realm.own(own.value), realm.own(own.getter), realm.own(own.setter));
+                    return (getter.is_undefined() && setter.is_undefined()).then_some(value);
+                }
+                _ => return realm.forgive(Err(Thrown)),
             }
-            at = object.prototype();
         }
-        // SAFETY: made above.
-        unsafe { qjs::JS_FreeAtom(context, atom) };
-        found
+        None
     }
 
     /// The length of an array of the prelude's own making.
@@ -175,7 +154,7 @@ impl<'a> Value<'a> {
             return None;
         }
         // SAFETY: a live object that is no Proxy, so no code runs.
-        self.realm().check(unsafe { qjs::JS_GetPrototype(self.realm().raw(), self.raw()) }).ok()
+        self.realm().forgive(self.realm().check(unsafe { qjs::JS_GetPrototype(self.realm().raw(), self.raw()) }))
     }
 
     /// Calls a function with `undefined` as `this`.

@@ -9,7 +9,7 @@ use std::{cell::Cell, marker::PhantomData, ptr};
 
 use rquickjs::qjs;
 
-use super::{bytecode::Fault, trouble::Trouble, value::Value};
+use super::value::Value;
 
 /// An exception is pending in the context.
 #[derive(Debug)]
@@ -21,6 +21,12 @@ pub(crate) struct Realm<'a> {
     context: *mut qjs::JSContext,
     /// Invariant, so that a value of one visit cannot be mistaken for one of another.
     visit: PhantomData<Cell<&'a ()>>,
+}
+
+/// A property's name as the engine keeps it. Given back when dropped.
+pub(crate) struct Atom<'a> {
+    realm: Realm<'a>,
+    raw: qjs::JSAtom,
 }
 
 /// A kind of error that the engine itself can make.
@@ -143,6 +149,25 @@ impl<'a> Realm<'a> {
         self.own(unsafe { qjs::JS_GetException(self.context) })
     }
 
+    /// What there is of a result that nobody need hear of if there is none: the exception is not left for whoever comes next.
+    pub(crate) fn forgive<T>(self, result: Result<T, Thrown>) -> Option<T> {
+        result.map_err(|Thrown| drop(self.exception())).ok()
+    }
+
+    /// Whether an exception is pending.
+    #[cfg(test)]
+    pub(crate) fn has_exception(self) -> bool {
+        // SAFETY: a live context.
+        unsafe { qjs::JS_HasException(self.context) }
+    }
+
+    /// A property's name. It takes memory where the engine does not know it yet.
+    pub(crate) fn atom(self, name: &[u8]) -> Result<Atom<'a>, Thrown> {
+        // SAFETY: the engine copies `len` bytes.
+        let raw = unsafe { qjs::JS_NewAtomLen(self.context, name.as_ptr().cast(), name.len() as _) };
+        if raw == qjs::JS_ATOM_NULL { Err(Thrown) } else { Ok(Atom { realm: self, raw }) }
+    }
+
     /// Throws a value.
     pub(crate) fn throw(self, value: Value<'a>) -> Thrown {
         // SAFETY: takes over the reference.
@@ -166,11 +191,25 @@ impl<'a> Realm<'a> {
         Thrown
     }
 
-    /// Throws what a text that is no code is to an app: a SyntaxError that names file and line.
-    pub(crate) fn throw_syntax(self, fault: &Fault) -> Thrown {
-        let Trouble { message, file, line, column, .. } = &fault.0;
-        let message = message.strip_prefix("SyntaxError: ").unwrap_or(message);
-        self.throw_error(ErrorKind::Syntax, &format!("{message} ({file}:{line}:{column})"))
+    /// The same with a message of any length.
+    pub(crate) fn throw_words(self, kind: ErrorKind, words: &str, code: Option<&str>) -> Thrown {
+        let made = (|| {
+            let thrown = self.throw_error(kind, "");
+            let error = self.take(thrown);
+            error.define_hidden(c"message", self.string(words)?)?;
+            if let Some(code) = code {
+                error.define(c"code", self.string(code)?)?;
+            }
+            Ok(error)
+        })();
+        made.map_or_else(|thrown| thrown, |error| self.throw(error))
+    }
+
+    /// Throws what the engine throws where there is no memory.
+    pub(crate) fn throw_out_of_memory(self) -> Thrown {
+        // SAFETY: a live context.
+        unsafe { qjs::JS_ThrowOutOfMemory(self.context) };
+        Thrown
     }
 
     /// Throws what no script can catch: the run is over.
@@ -213,5 +252,19 @@ impl<'a> Realm<'a> {
             1.. => Ok(true),
             _ => Err(Thrown),
         }
+    }
+}
+
+impl Atom<'_> {
+    /// For calls into the engine.
+    pub(crate) fn raw(&self) -> qjs::JSAtom {
+        self.raw
+    }
+}
+
+impl Drop for Atom<'_> {
+    fn drop(&mut self) {
+        // SAFETY: the one reference that this atom owned, in a heap that is still there.
+        unsafe { qjs::JS_FreeAtom(self.realm.context, self.raw) };
     }
 }

@@ -10,7 +10,8 @@ use fazt_protocol::{
 
 use super::{
     CODE, Job, answer, body,
-    bytecode::{self, Form},
+    bytecode::{self, Fault, Form},
+    discretion::SYNTAX,
     inject,
     modules::{Code, MAIN},
     realm::{Realm, Thrown},
@@ -109,10 +110,12 @@ fn main<'a>(realm: Realm<'a>, turn: &Turn<'_>) -> Result<Value<'a>, Stop> {
     let code = match turn.modules().code(MAIN) {
         Code::Pinned(raw) => realm.share(raw),
         Code::Bytes(bytecode) => realm.read(&bytecode)?,
-        Code::Wrong(fault) => {
-            let trouble = fault.0.clone().with_context(turn.modules());
+        Code::Wrong(trouble) => {
+            let trouble = Trouble::clone(&trouble).with_context(turn.modules());
+            turn.conceal(trouble.without_name(), SYNTAX);
             return Err(Stop::Outcome(Outcome::ScriptError(trouble)));
         }
+        Code::OutOfMemory => return Err(realm.throw_out_of_memory().into()),
     };
     let completion = realm.run(code)?;
     let exports = realm.share(turn.prelude().main_exports).call(&[])?;
@@ -127,9 +130,17 @@ fn execute(realm: Realm<'_>, watch: &mut Watch<'_, '_>, text: &[u8], answer_byte
     let turn = watch.turn;
     let bytecode = watch.during(Phase::Parse, || {
         let text = std::str::from_utf8(text).map_err(|_| Trouble::plain("SyntaxError: the code is not UTF-8"))?;
-        bytecode::compile(text, CODE, Form::Script).map_err(|fault| fault.0)
+        Ok::<_, Trouble>(bytecode::compile(text, CODE, Form::Script))
     });
-    let bytecode = bytecode.map_err(|trouble| Stop::Outcome(Outcome::ScriptError(trouble)))?;
+    let wrong = |trouble| Stop::Outcome(Outcome::ScriptError(trouble));
+    let bytecode = match bytecode.map_err(wrong)? {
+        Ok(bytecode) => bytecode,
+        Err(Fault::Wrong(trouble)) => return Err(wrong(trouble)),
+        Err(Fault::OutOfMemory) => {
+            turn.modules().starve();
+            return Err(realm.throw_out_of_memory().into());
+        }
+    };
     let code = watch.during(Phase::Inject, || inject::nothing(realm).and_then(|()| realm.read(&bytecode)))?;
     let value = watch.during(Phase::Execute, || settle(realm, turn, realm.run(code)?))?;
     watch.during(Phase::Respond, || answer::as_json(turn, &value, answer_bytes))
@@ -156,7 +167,7 @@ fn thrown(turn: &Turn<'_>, job: &Job<'_>, value: &Value<'_>) -> Outcome {
     if turn.clock().has_fired() {
         return Outcome::SoftTimeout(job.run_ms(), trouble);
     }
-    let says = |key, word: &str| value.peek(key).and_then(|text| text.to_text().ok()).is_some_and(|text| text == word);
+    let says = |key, word: &str| value.peek(key).and_then(|text| text.words()).is_some_and(|text| text == word);
     if value.is_error() && says(c"name", "RangeError") && says(c"message", "Maximum call stack size exceeded") {
         return Outcome::Stack(trouble);
     }

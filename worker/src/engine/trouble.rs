@@ -47,6 +47,11 @@ impl Trouble {
         self
     }
 
+    /// The message without `SyntaxError: ` in front of it.
+    pub(crate) fn without_name(&self) -> &str {
+        self.message.strip_prefix("SyntaxError: ").unwrap_or(&self.message)
+    }
+
     /// The place, as it travels.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
@@ -75,7 +80,7 @@ pub(crate) fn describe(thrown: &Value<'_>, prelude: Option<&Prelude>) -> Trouble
     if !thrown.is_object() {
         return Trouble::plain(&format!("non-error thrown: {}", primitive(thrown)));
     }
-    let peek = |key| thrown.peek(key).filter(Value::is_string).and_then(|text| text.to_text().ok());
+    let peek = |key| thrown.peek(key).filter(Value::is_string).and_then(|text| text.words());
     let message = peek(c"message");
     if !thrown.is_error() && message.is_none() {
         return Trouble::plain(&format!(
@@ -100,7 +105,10 @@ fn primitive(thrown: &Value<'_>) -> String {
         return "a bigint".to_owned();
     }
     let text = thrown.with_text(|text| String::from_utf8_lossy(text.get(..TEXT_BYTES).unwrap_or(text)).into_owned());
-    text.map_or_else(|_| "a value".to_owned(), |text| if thrown.is_string() { format!("{text:?}") } else { text })
+    thrown
+        .realm()
+        .forgive(text)
+        .map_or_else(|| "a value".to_owned(), |text| if thrown.is_string() { format!("{text:?}") } else { text })
 }
 
 /// File, line and column of a frame in the app's own code: `at name (api/x.js:3:5)` or `at api/x.js:3:5`.

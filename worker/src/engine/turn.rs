@@ -26,6 +26,7 @@ use super::{
     Host, Job, OpReply, Question,
     chance::Chance,
     clock::Clock,
+    discretion::Discretion,
     journal::Journal,
     modules::Modules,
     prelude::Prelude,
@@ -50,6 +51,7 @@ pub(crate) struct Turn<'a> {
     calls_most: u32,
     tally: RefCell<Tally>,
     rejections: RefCell<Rejections>,
+    discretion: RefCell<Discretion>,
 }
 
 /// What storage has cost.
@@ -86,6 +88,7 @@ impl<'a> Turn<'a> {
             calls_most: setting.storage_calls,
             tally: RefCell::default(),
             rejections: RefCell::default(),
+            discretion: RefCell::default(),
         }
     }
 
@@ -142,6 +145,16 @@ impl<'a> Turn<'a> {
     /// A promise was rejected with nobody to hear of it, or somebody came to hear of it after all.
     pub(super) fn rejected(&self, promise: usize, why: Option<String>) {
         self.rejections.borrow_mut().note(promise, why);
+    }
+
+    /// Words that are about to be thrown show names or source of the app; who must not see them reads others instead.
+    pub(crate) fn conceal(&self, words: &str, instead: &'static str) {
+        self.discretion.borrow_mut().note(words, instead);
+    }
+
+    /// What was concealed.
+    pub(super) fn into_discretion(self) -> Discretion {
+        self.discretion.into_inner()
     }
 
     /// Says how many lines were dropped, where any were; and which rejections nobody heard of, beside an answer.

@@ -157,6 +157,11 @@ impl<'a> Value<'a> {
         self.with_text(|bytes| String::from_utf8(well_formed(bytes)).unwrap_or_default())
     }
 
+    /// The same where nobody need hear why there is none.
+    pub(crate) fn words(&self) -> Option<String> {
+        self.realm.forgive(self.to_text())
+    }
+
     /// The stack of an error, by the engine's own getter.
     pub(crate) fn stack(&self, prelude: Option<&Prelude>) -> Option<String> {
         if !self.is_error() {
@@ -169,14 +174,7 @@ impl<'a> Value<'a> {
                 .check(unsafe { qjs::JS_Call(self.realm.raw(), prelude.stack_of, self.raw, 0, ptr::null_mut()) }),
             None => self.get(c"stack"),
         };
-        match stack {
-            Ok(stack) if stack.is_string() => stack.to_text().ok(),
-            Ok(_) => None,
-            Err(Thrown) => {
-                drop(self.realm.exception());
-                None
-            }
-        }
+        self.realm.forgive(stack).filter(Self::is_string)?.words()
     }
 
     /// What kind of value it is, as the prelude tells them apart.

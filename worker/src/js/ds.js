@@ -2,6 +2,7 @@
 (function (host, internal) {
   'use strict';
   const { check } = internal;
+  const { isArray } = Array;
   const { dsInsert, dsInsertMany, dsFind, dsFindOne, dsUpdate, dsDelete, dsCount } = host;
   const MOST_DOCUMENTS = 1000;
   const MOST_ORDER = 8;
@@ -10,7 +11,7 @@
   const queryOf = (op, query) => check.json(op, 'query', check.plain(op, 'query', query));
   const idOrQueryOf = (op, given) => {
     if (typeof given === 'string') return check.json(op, 'id', given);
-    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    if (typeof given !== 'object' || given === null || isArray(given)) {
       throw check.invalid(op, 'the second argument must be an id (a string) or a query (an object)');
     }
     return queryOf(op, given);
@@ -18,12 +19,13 @@
 
   function orderOf(op, order) {
     if (order === undefined) return [];
-    const fields = typeof order === 'string' ? [order] : check.array(op, 'order', order, MOST_ORDER);
-    return fields.map((field, at) => {
-      check.string(op, typeof order === 'string' ? 'order' : `order[${at}]`, field);
+    const element = (name, field) => {
+      check.string(op, name, field);
       if (field === '' || field === '-') throw check.invalid(op, 'order must name a field');
-      return field;
-    });
+    };
+    if (typeof order !== 'string') return check.array(op, 'order', order, MOST_ORDER, element);
+    element('order', order);
+    return [order];
   }
 
   internal.ds = {
@@ -37,8 +39,8 @@
     insertMany(collection, documents, options) {
       const op = 'ds.insertMany';
       collectionOf(op, collection);
-      const list = check.array(op, 'docs', documents, MOST_DOCUMENTS);
-      list.forEach((document, at) => check.plain(op, `docs[${at}]`, document));
+      const element = (name, document) => check.plain(op, name, document);
+      const list = check.array(op, 'docs', documents, MOST_DOCUMENTS, element);
       return dsInsertMany(collection, check.json(op, 'docs', list), check.once(op, options));
     },
 

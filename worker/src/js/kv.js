@@ -39,9 +39,7 @@
 
     getMany(keys) {
       const op = 'kv.getMany';
-      const list = check.array(op, 'keys', keys, MOST_KEYS);
-      list.forEach((key, at) => check.string(op, `keys[${at}]`, key));
-      return kvGetMany(list);
+      return kvGetMany(check.array(op, 'keys', keys, MOST_KEYS, (name, key) => check.string(op, name, key)));
     },
 
     delete(key, options) {

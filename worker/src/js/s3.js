@@ -50,14 +50,14 @@
       const end = check.count(op, 'end', given.end, start, 2 ** 53 - 1, -1);
       const found = s3Get(path, start, end);
       if (found === null) return null;
-      const [data, mime, size, hash, updatedAt] = found;
+      const { 0: data, 1: mime, 2: size, 3: hash, 4: updatedAt } = found;
       return { __proto__: made, data, mime, size, etag: `"${hash}"`, hash, updatedAt };
     },
 
     head(path) {
       const found = s3Head(pathOf('s3.head', path));
       if (found === null) return null;
-      const [, mime, size, hash, updatedAt] = found;
+      const { 1: mime, 2: size, 3: hash, 4: updatedAt } = found;
       return { path, mime, size, etag: `"${hash}"`, hash, updatedAt };
     },
 

@@ -1,10 +1,11 @@
 // What kv, ds and s3 share: StorageError, and checks of arguments. Everything that a caller gave is read once, here, and
-// turned into plain strings and numbers before anything native sees it.
+// turned into plain strings and numbers before anything native sees it. An app may have replaced every method of every
+// prototype: lists are walked by their numbers, and what is called was taken before the app came.
 (function (host, internal) {
   'use strict';
   const { stringify } = JSON;
   const { isArray } = Array;
-  const { keys } = Object;
+  const { keys, defineProperty } = Object;
   const { captureStackTrace } = Error;
   const { isSafeInteger } = Number;
 
@@ -35,6 +36,19 @@
     return typeof value === 'object' ? 'an object' : typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`;
   };
 
+  // By hand: includes, join and iterators are an app's to replace, and an assignment asks the setters of Array.prototype.
+  const has = (list, wanted) => {
+    for (let at = 0; at < list.length; at += 1) if (list[at] === wanted) return true;
+    return false;
+  };
+  const joined = (list) => {
+    let text = '';
+    for (let at = 0; at < list.length; at += 1) text += at === 0 ? list[at] : `, ${list[at]}`;
+    return text;
+  };
+  const put = (list, at, value) =>
+    defineProperty(list, at, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+
   internal.check = {
     invalid,
 
@@ -63,8 +77,10 @@
       if (typeof value !== 'object' || value === null || isArray(value)) {
         throw invalid(op, `${name} must be an object, not ${what(value)}`);
       }
-      for (const key of keys(value)) {
-        if (!known.includes(key)) throw invalid(op, `${name} has no option ${stringify(key)}; there are: ${known.join(', ')}`);
+      const names = keys(value);
+      for (let at = 0; at < names.length; at += 1) {
+        const key = names[at];
+        if (!has(known, key)) throw invalid(op, `${name} has no option ${stringify(key)}; there are: ${joined(known)}`);
         read[key] = value[key];
       }
       return read;
@@ -100,10 +116,20 @@
       return text;
     },
 
-    array(op, name, value, most) {
+    // A copy whose elements were each checked: `element(its name, it)` throws where one is wrong. Its length is looked at
+    // before anything is copied.
+    array(op, name, value, most, element) {
       if (!isArray(value)) throw invalid(op, `${name} must be an array, not ${what(value)}`);
-      const copy = [...value];
-      if (copy.length > most) throw invalid(op, `${name} must have at most ${most} elements`);
+      const { length } = value;
+      if (!isSafeInteger(length) || length < 0 || length > most) {
+        throw invalid(op, `${name} must have at most ${most} elements`);
+      }
+      const copy = [];
+      for (let at = 0; at < length; at += 1) {
+        const one = value[at];
+        element(`${name}[${at}]`, one);
+        put(copy, at, one);
+      }
       return copy;
     },
   };

@@ -7,6 +7,7 @@ use fazt_protocol::{
     fd,
     grant::GrantKey,
     id::RequestId,
+    limit::CHUNK_BYTES,
     op::{Answer, Op, kv},
 };
 
@@ -47,13 +48,13 @@ fn the_first_question_carries_the_grant_and_answers_come_whole() {
     let (mut store, mut peer) = store();
     let peer = thread::spawn(move || {
         assert!(asked(&mut peer).grant.is_some());
-        peer.send(&answer(1, b"1", false), None).unwrap();
+        peer.send(&answer(1, &[b'1'; CHUNK_BYTES], false), None).unwrap();
         peer.send(&FromStore::Chunk(Part::whole(b"2".to_vec())), None).unwrap();
         assert!(asked(&mut peer).grant.is_none());
         peer.send(&answer(2, b"3", true), None).unwrap();
     });
     let first = store.ask(&Question::new(&get(), b"")).unwrap();
-    assert_eq!((first.body.as_slice(), first.store_us), (b"12".as_slice(), 7));
+    assert_eq!((first.body.len(), first.body.last(), first.store_us), (CHUNK_BYTES + 1, Some(&b'2'), 7));
     assert_eq!(store.ask(&Question::new(&get(), b"")).unwrap().body, b"3");
     peer.join().unwrap();
 }
@@ -112,4 +113,33 @@ fn a_question_left_half_said_is_the_last_one() {
     store.rebind(ours, None);
     assert!(!store.is_cut_off());
     drop(peer);
+}
+
+/// A write's outcome where the store's first word is that: refused, and the last question of this channel.
+fn out_of_step(word: &FromStore) {
+    let (mut store, mut peer) = store();
+    peer.send(word, None).unwrap();
+    let refused = store.ask(&Question::new(&set(), b"1")).unwrap_err();
+    let expected = matches!(refused, Unanswered::Refused(Refusal { code: Code::Unavailable, unknown: true, .. }));
+    assert!(expected, "{refused:?}");
+    assert!(store.is_cut_off());
+    assert!(matches!(store.ask(&Question::new(&get(), b"")).unwrap_err(), Unanswered::Lost { .. }));
+}
+
+#[test]
+fn a_store_that_answers_another_question_is_asked_nothing_more() {
+    out_of_step(&answer(2, b"1", true));
+    out_of_step(&FromStore::Chunk(Part::whole(b"1".to_vec())));
+    out_of_step(&answer(1, b"short and not the last", false));
+}
+
+#[test]
+fn nor_is_one_whose_late_answer_is_another_one_s() {
+    let (mut store, mut peer) = store();
+    store.ask(&Question::new(&get(), b"")).unwrap_err();
+    peer.send(&answer(7, b"1", true), None).unwrap();
+    let refused = store.ask(&Question::new(&set(), b"1")).unwrap_err();
+    let never_left = matches!(refused, Unanswered::Refused(Refusal { code: Code::Unavailable, unknown: false, .. }));
+    assert!(never_left, "{refused:?}");
+    assert!(store.is_cut_off());
 }

@@ -83,7 +83,8 @@ attempts! {
     "N-18 opens itself to debuggers" by [Seccomp] if always =>
         // SAFETY: no memory is involved.
         |_| passes(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) }.into());
-    "takes more memory than its share" by [ResourceLimits] if always => |_| map(1 << 30, libc::PROT_READ);
+    "takes more memory than its share" by [ResourceLimits] if always =>
+        |_| map(1 << 30, libc::PROT_READ | libc::PROT_WRITE);
     "reads what the zygote has open" by [Descriptors] if always => |scene| hear_one(scene.secret);
 }
 
@@ -102,7 +103,7 @@ fn read_one(descriptor: i32) -> bool {
     unsafe { libc::read(descriptor, (&raw mut byte).cast(), 1) == 1 }
 }
 
-/// By the one call that a jailed process may hear with.
+/// By the calls that a jailed process may wait and hear with.
 fn hear_one(socket: i32) -> bool {
     let mut byte = 0_u8;
     let mut piece = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
@@ -110,8 +111,12 @@ fn hear_one(socket: i32) -> bool {
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = &raw mut piece;
     message.msg_iovlen = 1;
-    // SAFETY: message, piece and byte live through the call.
-    unsafe { libc::recvmsg(socket, &raw mut message, 0) == 1 }
+    let mut ready = libc::pollfd { fd: socket, events: libc::POLLIN, revents: 0 };
+    // SAFETY: what is waited for, message, piece and byte live through the calls.
+    unsafe {
+        libc::ppoll(&raw mut ready, 1, ptr::null(), ptr::null());
+        libc::recvmsg(socket, &raw mut message, libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT) == 1
+    }
 }
 
 fn read_file(scene: &Scene) -> bool {

@@ -3,35 +3,22 @@
 
 use std::{
     collections::BTreeSet,
-    env, fs,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
-    path::PathBuf,
-    process::{Command, Stdio},
+    fs,
+    process::Stdio,
     sync::{Mutex, OnceLock},
     thread,
 };
 
 use fazt_jail::{Layer, Layers};
-use libtest_mimic::{Failed, Trial};
-use nix::unistd::geteuid;
+use libtest_mimic::Trial;
 
 use crate::{
     attempts::ATTEMPTS,
     looks::LOOKS,
     nest::{NEIGHBOUR, ORPHAN},
     table,
+    users::{As, by, by_both, command},
 };
-
-/// The id of `nobody` on every distribution.
-const NOBODY: u32 = 65_534;
-
-/// Under whom the farm runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum As {
-    Root,
-    /// Whoever runs the tests, or nobody where that is root.
-    Ordinary,
-}
 
 /// A combination of layers, and what came of every attempt.
 #[derive(Debug)]
@@ -51,25 +38,16 @@ pub(crate) fn rows() -> impl Iterator<Item = (&'static str, &'static [Layer])> {
     ATTEMPTS.iter().map(|attempt| (attempt.name, attempt.stopped_by)).chain(pairs).chain(looks)
 }
 
-type Check = fn(As);
-
 pub(crate) fn all() -> Vec<Trial> {
-    let checks: &[(&str, Check)] = &[
+    let mut all = by_both(&[
         ("with_all_layers_nothing_gets_through", with_all_layers_nothing_gets_through),
         ("an_attempt_gets_through_where_none_of_its_layers_stands", an_attempt_gets_through_where_none_stands),
         ("every_layer_alone_stops_what_is_its_own", every_layer_alone_stops_what_is_its_own),
-        ("the_tables_in_the_documents_are_those_measured", the_tables_in_the_documents_are_those_measured),
-    ];
-    let users = [("root", As::Root), ("ordinary", As::Ordinary)];
-    let trial = |(name, check): &(&str, Check), (user_name, user): (&str, As)| {
-        let check = *check;
-        Trial::test(format!("{user_name}::{name}"), move || -> Result<(), Failed> {
-            check(user);
-            Ok(())
-        })
-        .with_ignored_flag(user == As::Root && !geteuid().is_root())
-    };
-    users.iter().flat_map(|user| checks.iter().map(move |check| trial(check, *user))).collect()
+    ]);
+    // Root has all layers, and so the whole of the tables.
+    let tables = "the_tables_in_the_documents_are_those_measured";
+    all.push(by(As::Root, tables, the_tables_in_the_documents_are_those_measured));
+    all
 }
 
 /// All that such a user can have.
@@ -143,31 +121,14 @@ pub(crate) fn runs(user: As) -> &'static [Run] {
 }
 
 fn play(user: As, left_out: Layers) -> Run {
-    let mut command = Command::new(program());
-    command.args(["router", &left_out.bits().to_string()]).stdin(Stdio::null()).current_dir("/");
-    if user == As::Ordinary && geteuid().is_root() {
-        command.uid(NOBODY).gid(NOBODY);
-    }
-    let output = command.stderr(Stdio::inherit()).output().unwrap();
+    let mut command = command(user, &["router", &left_out.bits().to_string()]);
+    let output = command.current_dir("/").stderr(Stdio::inherit()).output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "without {left_out:?}: {}\n{told}", output.status);
     let all = |word: &str| told.lines().filter_map(|line| line.strip_prefix(word)).map(str::to_owned).collect();
     let bits: BTreeSet<String> = all("layers ");
     let layers = Layers::from_bits(bits.first().unwrap().parse().unwrap());
     Run { left_out, layers, through: all("through "), held: all("held ") }
-}
-
-/// A copy that any user may read: the folder that tests are built in may be closed to others.
-fn program() -> &'static PathBuf {
-    static COPY: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, path) = COPY.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        let path = folder.path().join("ablation");
-        fs::copy(env::current_exe().unwrap(), &path).unwrap();
-        (folder, path)
-    });
-    path
 }
 
 fn with_all_layers_nothing_gets_through(user: As) {
@@ -217,12 +178,8 @@ fn every_layer_alone_stops_what_is_its_own(user: As) {
 
 fn the_tables_in_the_documents_are_those_measured(user: As) {
     let tables = table::of(user);
-    println!("{tables}");
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/sandbox.md");
     let documents = fs::read_to_string(path).unwrap();
-    // Root has all layers, and so the whole of it.
-    if user == As::Root {
-        let are_there = tables.split("\n\n").all(|table| documents.contains(table.trim()));
-        assert!(are_there, "docs/sandbox.md has other tables than these:\n{tables}");
-    }
+    let are_there = tables.split("\n\n").all(|table| documents.contains(table.trim()));
+    assert!(are_there, "docs/sandbox.md has other tables than these:\n{tables}");
 }

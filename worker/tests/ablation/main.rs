@@ -10,8 +10,12 @@ mod attempts;
 mod judge;
 mod looks;
 mod nest;
+#[path = "../reap/mod.rs"]
+mod reap;
 mod router;
 mod table;
+#[path = "../../jail/tests/users/mod.rs"]
+mod users;
 
 use std::{env, process::ExitCode};
 

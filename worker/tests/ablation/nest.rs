@@ -17,18 +17,18 @@ use fazt_jail::{
     Arrival, Born, ID_BASE, Jailed, Kin, Layer, Layers, Limits, Nest, Newborn, Policy, Strictness, clone,
     die_with_parent, enter, start_again_inside,
 };
-use nix::{
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::wait::{Id, WaitPidFlag, waitid},
-    unistd::{ForkResult, Gid, Pid, Uid, fork, setresgid, setresuid},
-};
+use nix::unistd::{ForkResult, Gid, Pid, Uid, fork, setresgid, setresuid};
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use crate::attempts::{ATTEMPTS, Scene};
+use crate::{
+    attempts::{ATTEMPTS, Scene},
+    reap::{PATIENCE_MS, ends_within, reap},
+};
 
 const FLAG: &str = "--nested";
-const LIMITS: Limits = Limits { address_space_bytes: 512 << 20, cpu_seconds: 2, stack_bytes: 8 << 20 };
-/// A child that was to be killed and is there after so long was not.
+const LIMITS: Limits =
+    Limits { address_space_bytes: 512 << 20, data_bytes: 256 << 20, cpu_seconds: 2, stack_bytes: 8 << 20 };
+/// A child that nothing is to end, and that is there after so long, was not ended.
 const OUTLIVES_MS: u16 = 200;
 
 /// Names of what takes more than one process to try.
@@ -83,10 +83,10 @@ fn try_all(nest: &Nest, scene: &Scene, by_root: bool) {
         drop(say);
         let mut said = String::new();
         File::from(OwnedFd::from(told)).read_to_string(&mut said).unwrap();
-        reap(&offspring.pidfd);
+        reap(&offspring.pidfd).unwrap();
         say_of(attempt.name, said.starts_with('t'));
     }
-    say_of(ORPHAN, outlives(nest));
+    say_of(ORPHAN, outlives(nest, layers.contains(Layer::ParentDeath)));
 }
 
 fn say_of(name: &str, through: bool) {
@@ -100,10 +100,6 @@ fn live(newborn: Newborn<'_>, say: OwnedFd, act: impl FnOnce(&mut File)) -> i32 
     let _jailed: Jailed = enter(newborn, &policy).unwrap();
     act(&mut File::from(say));
     0
-}
-
-fn reap(pidfd: &OwnedFd) {
-    waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED).unwrap();
 }
 
 /// One child that waits while the router looks at it, and a neighbour after the router.
@@ -139,7 +135,7 @@ fn look(nest: &Nest, by_root: bool) -> Layers {
         say_of(NEIGHBOUR, neighbour_sees(offspring.pid, own_ids.filter(|_| by_root)));
     }
     drop(hold);
-    reap(&offspring.pidfd);
+    reap(&offspring.pidfd).unwrap();
     layers
 }
 
@@ -173,8 +169,8 @@ fn ended_with(child: Pid) -> i32 {
     }
 }
 
-/// A process between starts a child and ends; the child must go with it.
-fn outlives(nest: &Nest) -> bool {
+/// A process between starts a child and ends; the child must go with it, where that layer is in force.
+fn outlives(nest: &Nest, is_tied: bool) -> bool {
     // Orphans come to us, not to the machine's first process.
     // SAFETY: plain numbers.
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
@@ -205,10 +201,10 @@ fn outlives(nest: &Nest) -> bool {
     let orphan = orphan.unwrap();
     go.write_all(b"!").unwrap();
     ended_with(between);
-    let is_gone = poll(&mut [PollFd::new(orphan.as_fd(), PollFlags::POLLIN)], PollTimeout::from(OUTLIVES_MS)).unwrap();
-    if is_gone == 0 {
+    let is_gone = ends_within(orphan.as_fd(), if is_tied { PATIENCE_MS } else { OUTLIVES_MS });
+    if !is_gone {
         rustix::process::pidfd_send_signal(&orphan, rustix::process::Signal::KILL).unwrap();
     }
-    reap(&orphan);
-    is_gone == 0
+    reap(&orphan).unwrap();
+    !is_gone
 }

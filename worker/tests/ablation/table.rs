@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use fazt_jail::{Layer, Layers};
 
-use crate::judge::{As, attainable, rows, runs};
+use crate::{
+    judge::{attainable, rows, runs},
+    users::As,
+};
 
 /// Both tables, in markdown.
 pub(crate) fn of(user: As) -> String {

@@ -4,28 +4,30 @@ use std::{hint::black_box, os::fd::AsFd, panic::catch_unwind, ptr, sync::Arc};
 
 use fazt_jail::ABORTED;
 use fazt_protocol::{
-    body::{Part as Piece, parts},
+    board::Phase,
+    body::parts,
     builder::{FromBuilder, ToBuilder},
     call::{Assign, Before, Call, FromWorker, Limits, Request, ToWorker, Work},
     clock,
     grant::{Grant, GrantKey},
     id::RequestId,
     pipe::Pipe,
+    spawn::Role,
     version::PROTOCOL,
 };
-use fazt_worker::{builder, engine::Blank, serve, zygote::Birth};
-use nix::{
-    sys::{
-        signal::{Signal, kill},
-        wait::WaitStatus,
-    },
-    unistd::Pid,
+use fazt_worker::{
+    builder,
+    engine::{Blank, Config, FreshState, Standard},
+    serve,
+    zygote::Birth,
 };
+use nix::sys::{signal::Signal, wait::WaitStatus};
 
-use crate::router::{Child, deadline};
+use crate::router::{Child, deadline, flags};
 
 pub(crate) struct Part {
     pub(crate) name: &'static str,
+    pub(crate) role: Role,
     /// In the child.
     pub(crate) live: fn(Birth, Blank) -> i32,
     /// Outside.
@@ -39,6 +41,10 @@ const SCRIPTS: &[(&str, &str)] = &[
     ("new Promise(done => setTimeout(() => done(new Date().getTime() > 0), 30))", "true"),
     ("let all = []; for (let n = 0; n < 30; n++) all.push(new ArrayBuffer(1 << 20)); all.length", "30"),
     ("let s = 'x'; for (let n = 0; n < 22; n++) s += s; s.length", "4194304"),
+    (
+        "const step = () => Promise.resolve().then(step); step(); setTimeout(() => {}); throw 1",
+        "ScriptError non-error thrown: 1",
+    ),
     ("[Math.random(), crypto.randomUUID()].length", "2"),
     ("for (let n = 0; n < 300; n++) console.log('x'.repeat(4000)); 1", "1"),
     ("const f = () => f() + 1; try { f() } catch (e) { 'deep' }", "\"deep\""),
@@ -46,20 +52,27 @@ const SCRIPTS: &[(&str, &str)] = &[
 ];
 
 pub(crate) const PARTS: &[Part] = &[
-    Part { name: "scripts", live: serve::run, play: scripts },
-    Part { name: "a request with bodies", live: serve::run, play: request },
-    Part { name: "a loop without end", live: serve::run, play: endless },
-    Part { name: "memory without end", live: serve::run, play: memory },
-    Part { name: "stopped and continued", live: serve::run, play: stopped },
-    Part { name: "the store replaced", live: serve::run, play: replaced },
-    Part { name: "an archive", live: |birth, _| builder::run(birth), play: archive },
-    Part { name: "an abort", live: |_, _| std::process::abort(), play: |child| child.ends_with(ABORTED) },
+    Part { name: "scripts", role: Role::Worker, live: serve::run, play: scripts },
+    Part { name: "a request with bodies", role: Role::Worker, live: serve::run, play: request },
+    Part { name: "a loop without end", role: Role::Worker, live: serve::run, play: endless },
+    Part { name: "memory without end", role: Role::Worker, live: serve::run, play: memory },
+    Part { name: "stopped and continued", role: Role::Worker, live: serve::run, play: stopped },
+    Part { name: "the store replaced", role: Role::Worker, live: serve::run, play: replaced },
+    Part { name: "a context for each request", role: Role::Worker, live: in_contexts, play: scripts },
+    Part { name: "an archive", role: Role::Builder, live: |birth, _| builder::run(birth), play: archive },
+    Part {
+        name: "an abort",
+        role: Role::Worker,
+        live: |_, _| std::process::abort(),
+        play: |child| child.ends_with(ABORTED),
+    },
     Part {
         name: "a panic",
+        role: Role::Worker,
         live: |_, _| if catch_unwind(|| panic!("on purpose")).is_err() { 101 } else { 0 },
         play: |child| child.ends_with(101),
     },
-    Part { name: "a crash", live: crash, play: crashed },
+    Part { name: "a crash", role: Role::Worker, live: crash, play: crashed },
 ];
 
 type Router = Pipe<FromWorker, ToWorker>;
@@ -169,19 +182,11 @@ fn memory(mut child: Child) -> Result<(), String> {
 
 /// In each wait that a worker knows: for a timer, for the router.
 fn stopped(mut child: Child) -> Result<(), String> {
-    let pid = Pid::from_raw(child.pid);
-    let pause = || -> Result<(), String> {
-        kill(pid, Signal::SIGSTOP).map_err(told)?;
-        std::thread::sleep(std::time::Duration::from_millis(20));
-        kill(pid, Signal::SIGCONT).map_err(told)
-    };
     let mut router = loaded(&mut child)?;
-    send(&mut router, 1, Work::Execute, 5_000, b"new Promise(done => setTimeout(() => done(7), 150))")?;
-    std::thread::sleep(std::time::Duration::from_millis(50));
-    pause()?;
+    send(&mut router, 1, Work::Execute, 5_000, b"new Promise(done => setTimeout(() => done(7), 300))")?;
+    child.pause(Phase::Execute)?;
     let came = hear(&mut router)?;
-    std::thread::sleep(std::time::Duration::from_millis(20));
-    pause()?;
+    child.pause(Phase::Idle)?;
     run(&mut router, 2, "2", "2")?;
     drop(router);
     if came == "7" { child.ends_with(0) } else { Err(came) }
@@ -210,7 +215,7 @@ fn archive(child: Child) -> Result<(), String> {
     let (body, rest) = parts(&bytes);
     router.send(&ToBuilder::Begin { protocol: PROTOCOL, body }, deadline()).map_err(told)?;
     for part in rest {
-        router.send(&ToBuilder::Chunk(Piece { ..part }), deadline()).map_err(told)?;
+        router.send(&ToBuilder::Chunk(part), deadline()).map_err(told)?;
     }
     loop {
         match router.receive(deadline()).map_err(told)? {
@@ -221,6 +226,12 @@ fn archive(child: Child) -> Result<(), String> {
     }
     drop(router);
     child.ends_with(0)
+}
+
+/// As where `--fresh-state context` is given; a queue that was left full costs the next request a new runtime.
+fn in_contexts(birth: Birth, _: Blank) -> i32 {
+    let config = Config { fresh_state: FreshState::Context, ..flags().engine() };
+    serve::run(birth, Blank::make(&Standard::compile().unwrap(), config).unwrap())
 }
 
 fn crash(_: Birth, _: Blank) -> i32 {

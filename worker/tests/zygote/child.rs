@@ -14,7 +14,10 @@ use fazt_protocol::{
     version::PROTOCOL,
 };
 use fazt_worker::zygote::Birth;
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, recvmsg};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    net::{RecvAncillaryBuffer, RecvFlags, recvmsg},
+};
 
 pub(crate) const HASH: u8 = b'h';
 pub(crate) const PANIC: u8 = b'p';
@@ -24,7 +27,7 @@ pub(crate) const END: u8 = b'e';
 /// What [`END`] ends it with.
 pub(crate) const ENDED: i32 = 7;
 
-pub(crate) fn live(birth: Birth) -> i32 {
+pub(crate) fn live(birth: Birth, (): ()) -> i32 {
     let ready = Ready { protocol: PROTOCOL, layers: birth.jailed.layers().bits() };
     let mut bytes = Vec::new();
     frame::write(&FromWorker::Ready(ready), &mut bytes).unwrap();
@@ -47,9 +50,11 @@ pub(crate) fn live(birth: Birth) -> i32 {
     0
 }
 
-/// One byte, by the one call that a jailed process may hear with.
+/// One byte, by the calls that a jailed process may wait and hear with.
 fn hear(call: &UnixStream, order: &mut [u8; 1]) -> bool {
     let mut nothing = RecvAncillaryBuffer::new(&mut []);
-    let heard = recvmsg(call, &mut [IoSliceMut::new(order)], &mut nothing, RecvFlags::empty());
+    poll(&mut [PollFd::new(call, PollFlags::IN)], None).unwrap();
+    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+    let heard = recvmsg(call, &mut [IoSliceMut::new(order)], &mut nothing, flags);
     heard.is_ok_and(|heard| heard.bytes == 1)
 }

@@ -8,7 +8,7 @@ use std::{
         unix::net::UnixStream,
     },
     path::Path,
-    process::{Child, Command, Stdio, id},
+    process::{Child, Command, ExitStatus, Stdio, id},
     time::{Duration, Instant},
 };
 
@@ -19,14 +19,13 @@ use fazt_protocol::{
     pipe::{Pipe, PipeError},
     spawn::{FromZygote, Role, Spawn, ToZygote},
 };
-use nix::{
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::wait::{Id, WaitPidFlag, WaitStatus, waitid},
+use nix::sys::wait::WaitStatus;
+use rustix::{
+    io::{FdFlags, fcntl_setfd},
+    process::{Pid, PidfdFlags, pidfd_open},
 };
-use rustix::io::{FdFlags, fcntl_setfd};
 
-/// How long a step may take before the test has failed.
-pub(crate) const PATIENCE_MS: u16 = 10_000;
+use crate::reap::{PATIENCE_MS, ends_within, reap};
 
 pub(crate) struct Farm {
     pub(crate) zygote: Child,
@@ -80,7 +79,7 @@ impl Farm {
     pub(crate) fn order(&mut self, number: u64) -> (OwnedFd, board::Reader) {
         let (ours, theirs) = fd::pair().unwrap();
         let page = board::create().unwrap();
-        let message = ToZygote::Spawn(Spawn { number, role: Role::Worker });
+        let message = ToZygote::Spawn(Spawn { number, role: Role::Worker, grouped: false });
         self.spawn.send_with(&message, &[theirs.as_fd(), page.as_fd()], deadline()).unwrap();
         (ours, board::Reader::map(page.as_fd()).unwrap())
     }
@@ -94,6 +93,13 @@ impl Farm {
         let pidfd = self.spawn.take_descriptor().unwrap();
         let (ready, call) = first_word(call);
         Worker { pid, pidfd, ready, board, call }
+    }
+
+    /// How the zygote ends.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let pidfd = pidfd_open(Pid::from_child(&self.zygote), PidfdFlags::empty()).unwrap();
+        assert!(ends_within(pidfd.as_fd(), PATIENCE_MS), "the zygote did not end");
+        self.zygote.wait().unwrap()
     }
 
     pub(crate) fn is_closed(&mut self) -> bool {
@@ -127,11 +133,15 @@ impl Worker {
         self.call.write_all(&[order]).unwrap();
     }
 
-    /// Waits for its end and reaps it, as only its parent can.
+    /// How it ends.
     pub(crate) fn reap(&self) -> WaitStatus {
-        let mut watched = [PollFd::new(self.pidfd.as_fd(), PollFlags::POLLIN)];
-        assert_eq!(poll(&mut watched, PollTimeout::from(PATIENCE_MS)).unwrap(), 1, "{} did not end", self.pid);
-        waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED).unwrap()
+        reap(&self.pidfd).unwrap()
+    }
+
+    /// The same where its conversation is closed first.
+    pub(crate) fn end(self) -> WaitStatus {
+        drop(self.call);
+        reap(&self.pidfd).unwrap()
     }
 }
 

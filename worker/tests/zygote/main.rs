@@ -7,6 +7,8 @@
 
 mod child;
 mod farm;
+#[path = "../reap/mod.rs"]
+mod reap;
 mod trials;
 
 use std::{env, process::ExitCode};
@@ -20,7 +22,7 @@ use fazt_worker::{
 fn main() -> ExitCode {
     if env::args().any(|argument| argument == "--zygote-fd") {
         let config = Config::from_flags(&Flags::parse()).unwrap();
-        return match zygote::run(&config, child::live) {
+        return match zygote::run(&config, || Ok(()), child::live) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error}");

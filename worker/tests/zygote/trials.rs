@@ -4,12 +4,11 @@ use std::{
     collections::BTreeSet,
     env, fs,
     os::{
-        fd::{AsFd, AsRawFd},
+        fd::AsRawFd,
         unix::{fs::PermissionsExt, process::CommandExt},
     },
     path::PathBuf,
     process::Command,
-    time::Instant,
 };
 
 use fazt_jail::{ID_BASE, ID_COUNT, Layers};
@@ -19,10 +18,7 @@ use fazt_protocol::{
 };
 use fazt_worker::zygote::status;
 use libtest_mimic::{Failed, Trial};
-use nix::{
-    sys::wait::{Id, WaitPidFlag, WaitStatus, waitid},
-    unistd::geteuid,
-};
+use nix::{sys::wait::WaitStatus, unistd::geteuid};
 
 use crate::{
     child::{BOARD, END, ENDED, HASH, PANIC},
@@ -85,9 +81,7 @@ fn the_shipped_program_bears_workers_with_an_engine() {
     let promised = farm.layers();
     let worker = farm.bear(1);
     assert_eq!(worker.ready.layers, promised);
-    let pidfd = worker.pidfd.try_clone().unwrap();
-    drop(worker);
-    assert!(matches!(waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED), Ok(WaitStatus::Exited(_, 0))));
+    assert!(matches!(worker.end(), WaitStatus::Exited(_, 0)));
 }
 
 fn the_shipped_program_checks_its_jail() {
@@ -171,10 +165,7 @@ fn a_child_ends_with_its_conversation() {
     let mut worker = farm.bear(1);
     let _sibling = farm.bear(2);
     assert_eq!(worker.ask(b'x'), u64::from(b'x'));
-    let pidfd = worker.pidfd.try_clone().unwrap();
-    drop(worker);
-    let ended = waitid(Id::PIDFd(pidfd.as_fd()), WaitPidFlag::WEXITED);
-    assert!(matches!(ended, Ok(WaitStatus::Exited(_, 0))));
+    assert!(matches!(worker.end(), WaitStatus::Exited(_, 0)));
 }
 
 fn births_may_be_ordered_ahead() {
@@ -207,25 +198,24 @@ fn a_closed_conversation_ends_the_zygote() {
     farm.layers();
     let (other, _) = fazt_protocol::fd::pair().unwrap();
     farm.spawn = fazt_protocol::pipe::Pipe::new(other);
-    assert!(farm.zygote.wait().unwrap().success());
+    assert!(farm.ended().success());
 }
 
 fn an_order_without_descriptors_ends_the_zygote() {
     let mut farm = Farm::start();
     farm.layers();
-    farm.spawn.send(&ToZygote::Spawn(Spawn { number: 1, role: Role::Worker }), deadline()).unwrap();
+    farm.spawn.send(&ToZygote::Spawn(Spawn { number: 1, role: Role::Worker, grouped: false }), deadline()).unwrap();
     assert!(farm.is_closed());
-    assert_eq!(farm.zygote.wait().unwrap().code(), Some(1));
+    assert_eq!(farm.ended().code(), Some(1));
 }
 
 fn a_zygote_of_somebody_else_refuses() {
-    let started = Instant::now();
     let mut farm = Farm::start_as("strict", 1);
     match farm.spawn.receive(deadline()).unwrap() {
         FromZygote::Refused { reason } => assert!(reason.contains("find the parent alive"), "{reason}"),
         other => panic!("{other:?}"),
     }
-    assert_eq!(farm.zygote.wait().unwrap().code(), Some(1), "after {:?}", started.elapsed());
+    assert_eq!(farm.ended().code(), Some(1));
 }
 
 fn without_a_sandbox_children_are_born_too() {

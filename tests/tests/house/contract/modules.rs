@@ -51,14 +51,14 @@ fn an_app_requires_its_own_files() {
 }
 
 #[test]
-fn what_cannot_be_required_is_named() {
+fn what_cannot_be_required_is_an_error_that_names_nothing() {
     const PRIVATE: (&str, &str) = ("private/seed.json", "{\"secret\":1}");
     let rows: &[(Files, Want)] = &[
-        (&[("api/main.js", "require('./none')")], Problem(500, "script_error", "./none")),
-        (&[("api/main.js", "require('../private/seed.json')"), PRIVATE], Problem(500, "script_error", "api/")),
+        (&[("api/main.js", "require('./none')")], Problem(500, "script_error", "was not found")),
+        (&[("api/main.js", "require('../private/seed.json')"), PRIVATE], Problem(500, "script_error", "was not found")),
         (&[("api/main.js", "require('../../victim/api/main')")], Problem(500, "script_error", "")),
         (&[("api/main.js", "require('/etc/passwd')")], Problem(500, "script_error", "")),
-        (&[("api/main.js", "require('nothing-known')")], Problem(500, "script_error", "nothing-known")),
+        (&[("api/main.js", "require('nothing-known')")], Problem(500, "script_error", "was not found")),
         (&[("api/main.js", "require('./a\\0b')")], Problem(500, "script_error", "")),
         (&[("api/main.js", "require('x'.repeat(1e6))")], Problem(500, "script_error", "")),
         (&[("api/main.js", "require()")], Problem(500, "script_error", "")),
@@ -67,6 +67,15 @@ fn what_cannot_be_required_is_named() {
     let farm = farm();
     let get = Request::new("GET", "/api/");
     report(rows.iter().filter_map(|(files, want)| row(&farm, files, &get, want)).collect());
+}
+
+#[test]
+fn who_may_see_the_source_hears_what_cannot_be_required() {
+    let farm = farm();
+    for (source, said) in [("require('./none')", "./none"), ("require('nothing-known')", "nothing-known")] {
+        let told = farm.script("row", source).with_token(&farm.token).get("/api/");
+        assert!(told.status == 500 && told.json()["detail"].as_str().unwrap().contains(said), "{}", told.text());
+    }
 }
 
 #[test]

@@ -107,8 +107,7 @@ fn a_module_is_the_apps_own_or_none() {
     let evil = Evil::with(&farm, LIMITS, &files);
     let watch = Watch::over(&farm);
     let wrong: Vec<String> = REQUIRES.iter().filter_map(|row| evil.judge(row)).collect();
-    watch.close();
-    assert!(wrong.is_empty(), "{} rows fail:\n{}", wrong.len(), wrong.join("\n"));
+    watch.conclude(&wrong);
 }
 
 #[test]
@@ -166,8 +165,7 @@ fn nothing_of_the_farm_can_be_got_hold_of() {
             wrong.push(format!("- {what}: {} {:.600}", answer.status, answer.text()));
         }
     }
-    watch.close();
-    assert!(wrong.is_empty(), "{} rows fail:\n{}", wrong.len(), wrong.join("\n"));
+    watch.conclude(&wrong);
 }
 
 /// Every clock that a script can read, over a while: whole milliseconds, and never finer.

@@ -9,7 +9,7 @@ use fazt_tests::{
 };
 use serde_json::json;
 
-use super::{Row, check, conclude, farm, tell};
+use super::{Row, check, farm, tell};
 
 /// A whole request, hidden in another one.
 const HIDDEN: &str = "GET /api/smug HTTP/1.1\r\nHost: echo.localhost\r\nConnection: close\r\n\r\n";
@@ -40,7 +40,7 @@ fn a_body_has_one_length() {
         post("H-06 a length, then chunks", &format!("Content-Length: 4\r\n{chunked}"), &both, "400"),
         post("H-06 chunks, then a length", &format!("{chunked}Content-Length: 4\r\n"), &both, "400"),
         post("H-06 chunks, then a length of nothing", &format!("{chunked}Content-Length: 0\r\n"), &both, "400"),
-        post("H-06 chunks twice", &format!("{chunked}{chunked}"), &both, "400|501"),
+        post("H-06 chunks twice", &format!("{chunked}{chunked}"), &both, "501"),
         post(
             "H-06 chunks, then nothing of the kind",
             &format!("{chunked}Transfer-Encoding: identity\r\n"),
@@ -48,18 +48,18 @@ fn a_body_has_one_length() {
             "400",
         ),
         post("H-06 xchunked", "Transfer-Encoding: xchunked\r\n", &both, "400"),
-        post("H-06 gzip, chunked", "Transfer-Encoding: gzip, chunked\r\n", &both, "400|501"),
-        post("H-06 chunked, identity", "Transfer-Encoding: chunked, identity\r\n", &both, "400|501"),
+        post("H-06 gzip, chunked", "Transfer-Encoding: gzip, chunked\r\n", &both, "501"),
+        post("H-06 chunked, identity", "Transfer-Encoding: chunked, identity\r\n", &both, "400"),
         post("H-06 a space before the colon", "Transfer-Encoding : chunked\r\n", &both, "400"),
         post("H-06 a folded line", "Transfer-Encoding:\r\n chunked\r\n", &both, "400"),
-        post("H-06 a vertical tab", "Transfer-Encoding: \u{b}chunked\r\n", &both, "400|501"),
-        post("H-06 a quoted coding", "Transfer-Encoding: \"chunked\"\r\n", &both, "400|501"),
+        post("H-06 a vertical tab", "Transfer-Encoding: \u{b}chunked\r\n", &both, "400"),
+        post("H-06 a quoted coding", "Transfer-Encoding: \"chunked\"\r\n", &both, "400"),
         post("H-06 another name by an underscore", &format!("Transfer_Encoding: chunked\r\n{end}"), "", "200"),
         post("H-06 nothing follows chunks on a connection", chunked, &both, "200"),
         post("H-06 a request as a body", &format!("Content-Length: {}\r\n{end}", HIDDEN.len()), HIDDEN, "200"),
         ("H-06 chunks in the old version", format!("POST /api/ HTTP/1.0\r\n{chunked}\r\n{both}"), "400"),
         post("H-07 two lengths that differ", "Content-Length: 4\r\nContent-Length: 5\r\n", "abcde", "400"),
-        post("H-07 one length twice", &format!("Content-Length: 4\r\nContent-Length: 4\r\n{end}"), "abcd", "200|400"),
+        post("H-07 one length twice", &format!("Content-Length: 4\r\nContent-Length: 4\r\n{end}"), "abcd", "200"),
         post("H-07 a list of one length", "Content-Length: 1, 1\r\n", "a", "400"),
         post("H-07 a plus", "Content-Length: +1\r\n", "a", "400"),
         post("H-07 a minus", "Content-Length: -1\r\n", "a", "400"),
@@ -151,12 +151,12 @@ fn a_head_is_whole_small_and_of_its_time() {
         ),
         get("H-15 HTTP/1.0", "GET /api/ HTTP/1.0", "", "200"),
         ("H-15 HTTP/0.9", "GET /api/\r\n\r\n".to_owned(), "400"),
-        get("H-15 HTTP/1.2", "GET /api/ HTTP/1.2", "", "400|505"),
-        get("H-15 HTTP/2.0 in words", "GET /api/ HTTP/2.0", "", "400|505"),
+        get("H-15 HTTP/1.2", "GET /api/ HTTP/1.2", "", "400"),
+        get("H-15 HTTP/2.0 in words", "GET /api/ HTTP/2.0", "", "400"),
         get("H-15 lower case", "GET /api/ http/1.1", "", "400"),
         get("H-15 two spaces", "GET  /api/ HTTP/1.1", "", "400"),
-        ("H-02 HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), "|400|505"),
-        ("H-02 TLS", "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}hello".to_owned(), "|400"),
+        ("H-02 HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), ""),
+        ("H-02 TLS", "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\u{3}hello".to_owned(), "400"),
         get("H-19 an expectation that nobody meets", plain, "Expect: miracles\r\n", "417"),
         get("H-09 a wish to speak something else", plain, &format!("Upgrade: websocket\r\n{end}"), "200"),
         get("H-09 the old way to HTTP/2", plain, &format!("Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n{end}"), "200"),
@@ -174,16 +174,16 @@ fn targets_and_methods_are_those_of_a_server_of_apps() {
         get("H-11 another host in the target", "GET http://victim.localhost/api/ HTTP/1.1", end, "400"),
         get("H-11 a user in the target", "GET http://victim.localhost@echo.localhost/api/ HTTP/1.1", end, "400"),
         get("H-11 another port in the target", "GET http://echo.localhost:81/api/ HTTP/1.1", end, "400"),
-        get("H-11 CONNECT", "CONNECT echo.localhost:80 HTTP/1.1", HIDDEN, "400|405"),
+        ("H-11 CONNECT", format!("CONNECT echo.localhost:80 HTTP/1.1\r\nHost: echo.localhost\r\n\r\n{HIDDEN}"), "405"),
         get("H-11 OPTIONS *", "OPTIONS * HTTP/1.1", "", "400"),
         get("H-11 GET *", "GET * HTTP/1.1", "", "400"),
         get("H-11 a relative target", "GET api/ HTTP/1.1", "", "400"),
-        get("H-11 a fragment", "GET /api/#/../x HTTP/1.1", end, "200|400"),
-        get("H-11 a bare byte past ASCII", "GET /api/\u{fc} HTTP/1.1", end, "400|200"),
+        get("H-11 a fragment", "GET /api/#/../x HTTP/1.1", end, "200"),
+        get("H-11 a bare byte past ASCII", "GET /api/\u{fc} HTTP/1.1", end, "200"),
         get("H-11 TRACE", "TRACE /api/ HTTP/1.1", "", "405"),
         get("H-11 a method that nobody knows", "BREW /api/ HTTP/1.1", "", "501"),
         get("H-11 one of another protocol", "PROPFIND /api/ HTTP/1.1", "", "501"),
-        get("H-11 a method of 1 KB", &format!("{} /api/ HTTP/1.1", "G".repeat(1024)), "", "400|501"),
+        get("H-11 a method of 1 KB", &format!("{} /api/ HTTP/1.1", "G".repeat(1024)), "", "501"),
         get("H-11 lower case", "get /api/ HTTP/1.1", "", "501"),
         get("H-11 a method that is no word", "GE(T /api/ HTTP/1.1", "", "400"),
     ];
@@ -221,6 +221,6 @@ fn a_head_that_must_not_pass_is_refused_at_once_in_whatever_pieces_it_comes() {
             }
         }
     }
-    conclude(watch, wrong);
+    watch.conclude(&wrong);
     nothing_was_smuggled(&farm);
 }

@@ -9,8 +9,6 @@ use fazt_tests::{
     wire::ask,
 };
 
-use super::conclude;
-
 /// What is sent in place of `Host: …`, and who answers: an app's name, or a status.
 type Row = (&'static str, &'static [u8], &'static str);
 
@@ -104,7 +102,7 @@ fn every_spelling_of_a_host_is_one_apps_or_nobodys() {
     if who(&farm, "1.0", b"") != "404" {
         wrong.push("- H-10 no host, in the version that knew none".to_owned());
     }
-    conclude(watch, wrong);
+    watch.conclude(&wrong);
 }
 
 /// With an app for hosts that name none, what is no host is still nobody's, and what names another app is not its.
@@ -124,7 +122,7 @@ fn a_default_app_answers_for_no_other_and_for_nothing_odd() {
             ("H-10 the admin's host", b"Host: admin.localhost\r\n", "404"),
         ],
     ));
-    conclude(watch, wrong);
+    watch.conclude(&wrong);
 }
 
 /// An app's page and code share an origin with nothing of the farm's: no cookie, no query and no other header is a token, and
@@ -158,7 +156,7 @@ fn the_farms_own_pages_are_nobodys_else_on_any_host() {
             }
         }
     }
-    conclude(watch, wrong);
+    watch.conclude(&wrong);
 }
 
 /// What one app's visitors get depends on its host and on nothing that another request said before.

@@ -5,8 +5,6 @@ use std::fs;
 
 use fazt_tests::{farm::Farm, http::Request, oracle::Watch, setup::Setup};
 
-use super::conclude;
-
 /// One name begins with another, and a third is its neighbour.
 const APPS: [&str; 3] = ["app1", "app10", "app1-x"];
 const OUTSIDE: &str = "MARKER-OUTSIDE";
@@ -127,5 +125,5 @@ fn no_way_of_writing_a_path_leads_out() {
         }
         assert_eq!((app.get("/").text().as_str(), app.get("/public/a.txt").text().as_str()), (*name, "a"));
     }
-    conclude(watch, wrong);
+    watch.conclude(&wrong);
 }

@@ -2,8 +2,6 @@
 
 use fazt_tests::{farm::Farm, http::Request, oracle::Watch, setup::Setup};
 
-use super::conclude;
-
 const FILE: &str = "0123456789abcdefghi";
 const SIZE: usize = FILE.len();
 
@@ -71,7 +69,7 @@ fn a_range_is_one_part_or_the_whole_and_never_more() {
             wrong.push(format!("- {what}: {} {:?} {:?}", answer.status, answer.text(), answer.header("content-range")));
         }
     }
-    conclude(watch, wrong);
+    watch.conclude(&wrong);
 }
 
 #[test]
@@ -91,5 +89,5 @@ fn what_a_client_has_is_compared_and_never_guessed() {
             wrong.push(format!("- {what}: {} {:?}", answer.status, answer.text()));
         }
     }
-    conclude(watch, wrong);
+    watch.conclude(&wrong);
 }

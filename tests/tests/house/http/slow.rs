@@ -16,7 +16,7 @@ use fazt_tests::{
 };
 use serde_json::Value;
 
-use super::{conclude, farm};
+use super::farm;
 
 /// What a client sends at first, what it adds each second, and how it ends: the statuses heard and after how
 /// many seconds.
@@ -119,7 +119,7 @@ fn whoever_takes_too_long_is_given_up_and_holds_no_worker() {
     let mut wrong: Vec<String> = clients.into_iter().filter_map(Client::judge).collect();
     // What fails for one client of a row fails for most.
     wrong.dedup_by_key(|wrong| wrong.split(':').next().map(str::to_owned));
-    conclude(watch, wrong);
+    watch.conclude(&wrong);
     let ran = farm.app("echo").get("/api/?ran").json();
     assert_eq!(ran, serde_json::json!([]), "no app ran for any of them");
 }
@@ -137,9 +137,9 @@ fn a_client_that_never_reads_is_given_up() {
     eventually(seconds(10), "all were answered", || {
         farm.log.said("request").iter().filter(|line| line["app"] == "large").count() == 8
     });
-    let (held, begun) = (farm.router().descriptors(), Instant::now());
+    let (held, begun) = (farm.router().descriptors().unwrap(), Instant::now());
     eventually(seconds(30) + promised(seconds(3)), "H-05 their connections are given up", || {
-        farm.router().descriptors() + 8 <= held
+        farm.router().descriptors().unwrap() + 8 <= held
     });
     assert!(begun.elapsed() > seconds(25), "H-05 an answer is no idle connection: {:?}", begun.elapsed());
     drop(deaf);

@@ -58,6 +58,19 @@ const CALLS: &[(&str, c_long, [c_long; 4])] = &[
     ("call pidfd_open", libc::SYS_pidfd_open, [1, 0, 0, 0]),
     ("call mmap", libc::SYS_mmap, [0, 4096, 5, 34]),
     ("call socketpair", libc::SYS_socketpair, [2, 1, 0, 0]),
+    // What it may call, with flags that it has no use for.
+    ("call recvmsg", libc::SYS_recvmsg, [0, 0, (libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT | libc::MSG_OOB) as _, 0]),
+    ("call recvfrom", libc::SYS_recvfrom, [0, 0, 0, libc::MSG_PEEK as _]),
+    ("call getsockopt", libc::SYS_getsockopt, [0, 1, libc::SO_PEERCRED as _, 0]),
+    ("call socketpair", libc::SYS_socketpair, [1, libc::SOCK_DGRAM as _, 0, 0]),
+    ("call mmap", libc::SYS_mmap, [1 << 40, 4096, 3, (34 | libc::MAP_FIXED_NOREPLACE) as _]),
+    ("call mprotect", libc::SYS_mprotect, [0, 0, (1 | libc::PROT_GROWSDOWN) as _, 0]),
+    ("call mremap", libc::SYS_mremap, [0, 4096, 4096, (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED) as _]),
+    ("call madvise", libc::SYS_madvise, [0, 4096, libc::MADV_MERGEABLE as _, 0]),
+    ("call clone", libc::SYS_clone, [(libc::CLONE_THREAD | libc::CLONE_NEWNET) as _, 0, 0, 0]),
+    ("call futex", libc::SYS_futex, [0, libc::FUTEX_LOCK_PI as _, 0, 0]),
+    ("call clock_gettime", libc::SYS_clock_gettime, [-6, 0, 0, 0]),
+    ("call getrandom", libc::SYS_getrandom, [0, 0, libc::GRND_RANDOM as _, 0]),
 ];
 
 fn call(number: c_long, [a, b, c, d]: [c_long; 4]) -> io::Result<()> {

@@ -16,7 +16,8 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 
 use crate::{
     nest::{LIMITS, say},
-    stage::{As, play},
+    stage::play,
+    users::As,
 };
 
 /// Past the last number of any kernel of today, with room for those to come.

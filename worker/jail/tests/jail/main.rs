@@ -9,11 +9,14 @@
 
 mod confined;
 mod every;
+mod forbidden;
 mod inside;
 mod nest;
 mod router;
 mod stage;
 mod trials;
+#[path = "../users/mod.rs"]
+mod users;
 
 use std::{env, process::ExitCode};
 

@@ -3,7 +3,7 @@
 use std::{
     env,
     io::Write,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
     process::{ExitCode, exit},
     time::Duration,
 };
@@ -17,7 +17,8 @@ use seccompiler::{
 use crate::{every, inside, router::PATIENCE_MS};
 
 const FLAG: &str = "--nested";
-pub(crate) const LIMITS: Limits = Limits { address_space_bytes: 256 << 20, cpu_seconds: 1, stack_bytes: 8 << 20 };
+pub(crate) const LIMITS: Limits =
+    Limits { address_space_bytes: 256 << 20, data_bytes: 128 << 20, cpu_seconds: 1, stack_bytes: 8 << 20 };
 /// Enough to see leaks of descriptors, processes and ids.
 const MANY: u64 = 200;
 
@@ -55,16 +56,23 @@ fn serve(strictness: Strictness, scenario: &str, parent: i32) -> Result<(), Jail
     if scenario == "every" {
         return every::try_all(&nest);
     }
+    let before = free_descriptor();
     for slot in 0..if scenario == "many" { MANY } else { 1 } {
         match clone(&nest, Kin::Sibling)? {
             Born::Outside(offspring) => say(&format!("born {}", offspring.pid)),
             Born::Inside(newborn) => exit(live(newborn, slot, scenario)),
         }
     }
+    say(&format!("free-descriptor {before} {}", free_descriptor()));
     if scenario == "orphan" {
         poll(&mut [], PollTimeout::from(PATIENCE_MS)).unwrap();
     }
     Ok(())
+}
+
+/// The number that the next descriptor has. Whatever is left open takes it.
+fn free_descriptor() -> i32 {
+    std::io::stdin().as_fd().try_clone_to_owned().unwrap().as_raw_fd()
 }
 
 /// Makes the kernel refuse a call from here on, as a container's profile would.

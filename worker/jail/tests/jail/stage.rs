@@ -1,25 +1,8 @@
 //! Runs a scenario under a user and collects what router, nest and children said.
 
-use std::{
-    env,
-    os::unix::{fs::PermissionsExt, process::CommandExt},
-    path::PathBuf,
-    process::{Command, Stdio},
-    sync::OnceLock,
-};
+use std::process::Stdio;
 
-use nix::unistd::geteuid;
-
-/// Under whom the router runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum As {
-    Root,
-    /// Whoever runs the tests, or nobody where that is root.
-    Ordinary,
-}
-
-/// The id of `nobody` on every distribution.
-const NOBODY: u32 = 65_534;
+use crate::users::{As, command};
 
 /// All lines of one scenario.
 #[derive(Debug)]
@@ -51,27 +34,4 @@ pub(crate) fn play_without(user: As, strictness: &str, scenario: &str, call: &st
     let output = command(user, &["router", strictness, scenario, call]).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "the router ended with {}", output.status);
     Told(String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect())
-}
-
-/// This program in another role.
-pub(crate) fn command(user: As, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program());
-    command.args(arguments).stdin(Stdio::null());
-    if user == As::Ordinary && geteuid().is_root() {
-        command.uid(NOBODY).gid(NOBODY);
-    }
-    command
-}
-
-/// A copy that any user may read: the folder that tests are built in may be closed to others.
-fn program() -> &'static PathBuf {
-    static COPY: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
-    let (_, path) = COPY.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        let path = folder.path().join("jail");
-        std::fs::copy(env::current_exe().unwrap(), &path).unwrap();
-        (folder, path)
-    });
-    path
 }

@@ -5,7 +5,10 @@ mod console;
 mod isolation;
 mod limits;
 mod outcomes;
+mod patched;
+mod public;
 mod require;
+mod scarce;
 mod storage;
 mod sweep;
 

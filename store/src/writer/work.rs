@@ -1,0 +1,113 @@
+//! What the writer is given to do.
+
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
+
+use fazt_protocol::{op::Refusal, registry::Answer};
+use tokio::sync::oneshot;
+
+use super::Hand;
+use crate::{
+    ds::Plan,
+    leash::Leash,
+    question::{Question, Reply},
+    refusal::OpError,
+    store::Store,
+};
+
+/// Work for the writer.
+pub(crate) enum Write {
+    /// A worker's op.
+    Op(Box<Job>),
+    /// The registry's.
+    Task(Box<Task>),
+}
+
+/// A worker's op, and what a reader found for it.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) question: Question,
+    pub(crate) plan: Option<Plan>,
+}
+
+/// Called again where its group is given up.
+type Work = Box<dyn FnMut(&mut Hand<'_>) -> Result<Answer, OpError> + Send>;
+
+/// Something that the registry wants done, and done again where its group is given up.
+pub(crate) struct Task {
+    pub(super) work: Work,
+    pub(super) done: oneshot::Sender<Result<Answer, Refusal>>,
+    pub(super) leash: Arc<Leash>,
+    pub(super) tries: u8,
+}
+
+impl Write {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Op(job) => job.op.name(),
+            Self::Task(_) => "registry",
+        }
+    }
+
+    pub(super) fn is_wanted(&self) -> bool {
+        match self {
+            Self::Op(job) => job.is_wanted(),
+            Self::Task(_) => true,
+        }
+    }
+
+    pub(super) fn is_past(&self) -> bool {
+        match self {
+            Self::Op(job) => job.leash.is_past(),
+            Self::Task(task) => task.leash.is_past(),
+        }
+    }
+
+    pub(super) fn tries(&self) -> u8 {
+        match self {
+            Self::Op(job) => job.tries,
+            Self::Task(task) => task.tries,
+        }
+    }
+
+    pub(super) fn refuse(self, store: &Store, refusal: Refusal) {
+        match self {
+            Self::Op(job) => job.answer(store, Err(refusal)),
+            // Who no longer waits does not want to know.
+            Self::Task(task) => drop(task.done.send(Err(refusal))),
+        }
+    }
+}
+
+impl Job {
+    /// Answers it, if nobody has.
+    pub(super) fn answer(self, store: &Store, outcome: Result<Reply, Refusal>) {
+        self.question.answer(store, outcome);
+    }
+}
+
+impl Deref for Job {
+    type Target = Question;
+
+    fn deref(&self) -> &Question {
+        &self.question
+    }
+}
+
+impl DerefMut for Job {
+    fn deref_mut(&mut self) -> &mut Question {
+        &mut self.question
+    }
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Op(_) => "Op",
+            Self::Task(_) => "Task",
+        })
+    }
+}

@@ -1,0 +1,150 @@
+//! What native code in a captured worker could do to others without breaking a word of the protocol: die at the right moment,
+//! hold what others need, talk too much. It costs its own app, and nobody else.
+
+use std::thread;
+
+use fazt_tests::{
+    farm::Farm,
+    http::{Answer, Request},
+    oracle::Watch,
+    setup::Setup,
+    wait::{eventually, seconds},
+    wire::Wire,
+};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::impostor::farm;
+
+fn crashes(farm: &Farm) -> u64 {
+    farm.runtime()["crashes"].as_u64().unwrap()
+}
+
+/// Asks until the app is started more slowly.
+fn until_throttled(farm: &Farm, target: &str) -> Answer {
+    let app = farm.app("evil");
+    eventually(seconds(10), &format!("{target}: the app is started more slowly"), || {
+        let told = app.get(target);
+        assert!([200, 502, 503].contains(&told.status), "{target}: {} {}", told.status, told.text());
+        (told.code() == "overloaded").then_some(told)
+    })
+}
+
+/// Whoever is served by a worker that dies before it says that it began may have another one, once.
+#[test]
+fn a_call_that_its_worker_died_of_is_handed_on_once() {
+    let (farm, _programs) = farm("strict");
+    let before = crashes(&farm);
+    let told = farm.app("evil").get("/api/unseen");
+    assert_eq!((told.status, told.code().as_str()), (502, "worker_crashed"), "{}", told.text());
+    assert!(farm.log.one_finished(&told.id())["worker"].is_number());
+    eventually(seconds(5), "both are counted", || crashes(&farm) >= before + 2);
+    farm.settle();
+    assert_eq!(crashes(&farm), before + 2, "workers that one request cost");
+}
+
+#[test]
+fn deaths_before_a_call_or_after_it_are_their_apps_own() {
+    let (farm, _programs) = farm("strict");
+    let watch = Watch::over(&farm);
+    // In its first call, and without any: after an answer, which forgives nothing where it goes on like that.
+    for target in ["/api/unseen", "/api/leave"] {
+        let told = until_throttled(&farm, target);
+        assert!(told.header("retry-after").is_some(), "{target}: {told:?}");
+        let told = eventually(seconds(10), "the app is started again", || {
+            let told = farm.app("evil").get("/api/honest?well");
+            (told.code() != "overloaded").then_some(told)
+        });
+        assert_eq!((told.status, told.text().as_str()), (200, "well"), "after {target}");
+    }
+    watch.close();
+}
+
+/// The kernel says who ended a worker. What others do to it is not its app's fault, and nobody is told of it.
+#[test]
+fn a_worker_that_others_kill_before_it_began_costs_its_app_nothing() {
+    let farm = Setup::new(2).start();
+    let app = farm.script("app", "respond({ n: fazt.storage.kv.incr('n') })");
+    for round in 1..=10 {
+        assert_eq!(app.get("/api/").json()["n"], 2 * round - 1);
+        let idle = farm.idle_worker("app");
+        idle.signal(Signal::STOP);
+        eventually(seconds(5), "it stands still", || idle.is_stopped());
+        let answer = thread::scope(|scope| {
+            let asking = scope.spawn(|| app.get("/api/"));
+            eventually(seconds(5), "it has the request", || {
+                let runtime = farm.runtime();
+                runtime["workers"]
+                    .as_array()?
+                    .iter()
+                    .find(|row| row["pid"] == idle.pid && row["state"] == "busy")
+                    .cloned()
+            });
+            idle.kill();
+            asking.join().unwrap()
+        });
+        assert_eq!((answer.status, answer.json()["n"].as_u64()), (200, Some(2 * round)), "{}", answer.text());
+    }
+    farm.settle();
+}
+
+/// Lines of an app's log that are there.
+fn lines(farm: &Farm, app: &str) -> Vec<Value> {
+    let page = farm.admin().get(&format!("/api/_admin/apps/{app}/logs?limit=250")).json();
+    page["logs"].as_array().cloned().unwrap_or_default()
+}
+
+/// While the store stands still, one app talks without end and another says a word.
+#[test]
+fn an_app_that_talks_without_end_takes_no_others_place_in_the_log() {
+    // A worker each, which is there before the store stands still.
+    let farm = Setup::new(3).flag("--app-max-workers", "1").flag("--timeout", "4s").start();
+    let noisy = farm.script("noisy", "for (let i = 0; i < 250; i++) console.log('noise', i)\nrespond('said')");
+    let quiet = farm.script("quiet", "console.log('a word')\nrespond('said')");
+    assert_eq!((noisy.get("/api/").text(), quiet.get("/api/").text()), ("said".to_owned(), "said".to_owned()));
+    eventually(seconds(5), "the first word is kept", || lines(&farm, "quiet").len() == 1);
+    let store = farm.child("fazt-store");
+    store.signal(Signal::STOP);
+    for _ in 0..40 {
+        assert_eq!(noisy.get("/api/").text(), "said");
+    }
+    assert_eq!(quiet.get("/api/").text(), "said");
+    store.signal(Signal::CONT);
+    eventually(seconds(10), "the other's word is kept", || lines(&farm, "quiet").len() == 2);
+    let lost = farm.log.heard("log lines of an app were dropped: it says more than the store takes");
+    assert_eq!(lost["app"], "noisy", "{lost}");
+    assert!(lost["lost"].as_u64() > Some(0), "{lost}");
+    assert!(farm.runtime()["lostLogs"].as_u64() > Some(0));
+}
+
+/// Bodies that stop half way stay in memory until they are given up: one app's fill no more than its share.
+#[test]
+fn bodies_that_never_end_fill_no_more_than_their_apps_share() {
+    const BODY: usize = 8 << 20;
+    const SHARE: usize = 64 << 20;
+    let farm = Setup::new(3).flag("--timeout", "4s").start();
+    let source = "respond(String(request.body.byteLength))";
+    let (large, other) = (farm.script("large", source), farm.script("other", source));
+    let upload = Request::new("POST", "/api/").body("application/octet-stream", vec![b'x'; BODY]);
+    assert_eq!((large.send(&upload).status, other.send(&upload).status), (200, 200));
+    let watch = Watch::over(&farm).unheard(40);
+    let head = "POST /api/ HTTP/1.1\r\nHost: large.localhost\r\nContent-Type: application/octet-stream\r\n";
+    let mut wires: Vec<Wire> = (0..40).map(|_| Wire::open(farm.address)).collect();
+    for wire in &mut wires {
+        // Whoever finds no room is told so before it has sent all.
+        wire.send([format!("{head}Content-Length: {BODY}\r\n\r\n").into_bytes(), vec![b'x'; BODY - 1]].concat());
+    }
+    let lines = || farm.log.said("request").into_iter().filter(|line| line["app"] == "large").collect::<Vec<_>>();
+    let refused = wires.len() - SHARE / BODY;
+    eventually(seconds(30), "who finds no room is told so", || lines().len() > refused);
+    assert!(
+        lines().iter().skip(1).all(|line| line["status"] == 503 && line["outcome"] == "overloaded"),
+        "{:?}",
+        lines()
+    );
+    let told = other.send(&upload);
+    assert_eq!((told.status, told.text()), (200, BODY.to_string()), "another app has its own share");
+    drop(wires);
+    eventually(seconds(10), "its room is free again", || large.send(&upload).status == 200);
+    watch.close();
+}
