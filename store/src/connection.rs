@@ -6,7 +6,10 @@
 
 use std::{
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::{Duration, Instant},
 };
 
@@ -32,13 +35,15 @@ const SQL_MOST: i32 = 1024 * 1024;
 pub(crate) struct Connection {
     pub(crate) sql: rusqlite::Connection,
     tether: Arc<Tether>,
+    /// Raised by the writer: statements of readers end at once.
+    clear: Arc<AtomicBool>,
 }
 
 impl Connection {
     /// The one that writes; makes the file where there is none.
     pub(crate) fn writer(path: &Path, config: &Config) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Self::open(path, flags, config.busy_timeout)?;
+        let connection = Self::open(path, flags, config.busy_timeout, Arc::default())?;
         let sql = &connection.sql;
         sql.pragma_update(None, "journal_mode", "WAL")?;
         let synchronous = if config.durability == Durability::Full { "FULL" } else { "NORMAL" };
@@ -49,15 +54,17 @@ impl Connection {
         Ok(connection)
     }
 
-    /// One that only reads.
-    pub(crate) fn reader(path: &Path, config: &Config) -> rusqlite::Result<Self> {
+    /// One that only reads, and gives way to this writer.
+    pub(crate) fn reader(path: &Path, config: &Config, writer: &Self) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Self::open(path, flags, config.busy_timeout)?;
+        let mut connection = Self::open(path, flags, config.busy_timeout, Arc::clone(&writer.clear))?;
+        let (seen, clear) = (Arc::clone(&connection.tether), Arc::clone(&connection.clear));
+        connection.sql.progress_handler(STEPS, Some(move || seen.is_past() || clear.load(SeqCst)))?;
         connection.sql.pragma_update(None, "cache_size", -8_192)?;
         Ok(connection)
     }
 
-    fn open(path: &Path, flags: OpenFlags, busy_timeout: Duration) -> rusqlite::Result<Self> {
+    fn open(path: &Path, flags: OpenFlags, busy_timeout: Duration, clear: Arc<AtomicBool>) -> rusqlite::Result<Self> {
         let sql = rusqlite::Connection::open_with_flags(path, flags)?;
         sql.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         sql.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -77,10 +84,14 @@ impl Connection {
         // No temporary file outside the data folder, nor in it.
         sql.pragma_update(None, "temp_store", "MEMORY")?;
         sql.set_prepared_statement_cache_capacity(STATEMENTS);
-        Self::tethered(sql, busy_timeout)
+        Self::tethered(sql, busy_timeout, clear)
     }
 
-    fn tethered(mut sql: rusqlite::Connection, busy_timeout: Duration) -> rusqlite::Result<Self> {
+    fn tethered(
+        mut sql: rusqlite::Connection,
+        busy_timeout: Duration,
+        clear: Arc<AtomicBool>,
+    ) -> rusqlite::Result<Self> {
         let tether = Arc::new(Tether::default());
         let seen = Arc::clone(&tether);
         sql.progress_handler(STEPS, Some(move || seen.is_past()))?;
@@ -96,7 +107,15 @@ impl Connection {
             std::thread::sleep(Duration::from_millis(if count < 10 { 1 } else { 5 }));
             true
         }))?;
-        Ok(Self { sql, tether })
+        Ok(Self { sql, tether, clear })
+    }
+
+    /// Does something while no reader gets anywhere: what they have in hand is interrupted, as if its time were over.
+    pub(crate) fn without_readers<T>(&self, work: impl FnOnce(&Self) -> T) -> T {
+        self.clear.store(true, SeqCst);
+        let done = work(self);
+        self.clear.store(false, SeqCst);
+        done
     }
 
     /// Begins a transaction that writes. At the end of a statement SQLite asks the progress handler once more, and calls the
@@ -126,7 +145,7 @@ mod tests {
     fn a_transaction_that_has_begun_is_begun_whatever_its_statement_says() {
         let folder = tempfile::tempdir().unwrap();
         let sql = rusqlite::Connection::open(folder.path().join("db")).unwrap();
-        let mut connection = Connection::tethered(sql, Duration::ZERO).unwrap();
+        let mut connection = Connection::tethered(sql, Duration::ZERO, Arc::default()).unwrap();
         let leash = Leash::until(u64::MAX);
         connection.begin(&leash).unwrap();
         connection.sql.execute_batch("ROLLBACK").unwrap();

@@ -90,10 +90,11 @@ fn connect(path: &Path, config: &Config, unclean: bool) -> Result<Connections, S
     schema::migrate(&writer.sql)?;
     // What was being written when the last owner ended; nobody will finish it.
     chunks::discard_unfinished(&writer.sql, unix_ms().saturating_add(1))?;
-    let reader = || Connection::reader(path, config);
+    let reader = || Connection::reader(path, config, &writer);
     let readers = (0..READERS).map(|_| reader()).collect::<Result<_, _>>()?;
     let check = unclean.then(reader).transpose()?;
-    Ok((writer, reader()?, readers, check))
+    let point = reader()?;
+    Ok((writer, point, readers, check))
 }
 
 fn refused(path: &Path, error: SchemaError) -> Refused {

@@ -37,7 +37,7 @@ pub enum Verdict {
     Valid,
     /// It is not, or there is none.
     Wrong,
-    /// This address has to wait that long first.
+    /// It is not, and this address has to wait that long before its next try.
     Wait(Duration),
 }
 
@@ -86,8 +86,19 @@ impl Token {
         scheme && bool::from(said.ct_eq(self.text.as_bytes()))
     }
 
-    /// Judges a try from `from` (nothing where it came over a socket file) at `now`.
+    /// Whether the token stands in a value of any header, however it was written there.
+    #[must_use]
+    pub fn stands_in(&self, value: &[u8]) -> bool {
+        let words = value.split(|byte| !byte.is_ascii_hexdigit());
+        words.into_iter().any(|word| bool::from(word.ct_eq(self.text.as_bytes())))
+    }
+
+    /// Judges a try from `from` (nothing where it came over a socket file) at `now`. The token itself is always taken: nobody
+    /// guesses 256 bits, and whoever guesses in vain must not keep the operator out, behind one proxy or on one machine.
     pub fn judge(&self, from: Option<IpAddr>, authorization: Option<&[u8]>, now: Instant) -> Verdict {
+        if authorization.is_some_and(|said| self.is(said)) {
+            return Verdict::Valid;
+        }
         let mut all = self.guesses.lock();
         let from = from.map(network);
         let fresh = |guesses: &Guesses| now.saturating_duration_since(guesses.since) < WINDOW;
@@ -96,7 +107,6 @@ impl Token {
             return Verdict::Wait(WINDOW.saturating_sub(now.saturating_duration_since(before.since)));
         }
         match authorization {
-            Some(said) if self.is(said) => Verdict::Valid,
             Some(_) => {
                 if all.len() >= ADDRESSES {
                     all.retain(|_, guesses| fresh(guesses));
@@ -170,25 +180,37 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(token.judge(here, Some(b"Bearer x"), start), Verdict::Wrong);
         }
-        assert_eq!(token.judge(here, Some(&right), start), Verdict::Wait(WINDOW));
-        assert_eq!(token.judge(Some("192.0.2.2".parse().unwrap()), Some(&right), start), Verdict::Valid);
-        assert_eq!(token.judge(None, Some(&right), start), Verdict::Valid);
-        assert_eq!(token.judge(here, Some(&right), start + WINDOW), Verdict::Valid);
+        let wrong = Some(b"Bearer x".as_slice());
+        assert_eq!(token.judge(here, wrong, start), Verdict::Wait(WINDOW));
+        assert_eq!(token.judge(Some("192.0.2.2".parse().unwrap()), wrong, start), Verdict::Wrong);
+        assert_eq!(token.judge(None, wrong, start), Verdict::Wrong);
+        assert_eq!(token.judge(here, wrong, start + WINDOW), Verdict::Wrong);
+        assert_eq!(token.judge(here, Some(&right), start), Verdict::Valid, "whoever has it need not wait");
     }
 
     #[test]
     fn slow_guesses_are_forgotten_and_six_counts_by_network() {
-        let (token, right) = token();
-        let start = Instant::now();
+        let (token, _) = token();
+        let (start, wrong) = (Instant::now(), Some(b"Bearer y".as_slice()));
         let six = |last: u16| Some(IpAddr::V6(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last)));
         for at in 0..9 {
             token.judge(six(at), Some(b"Bearer x"), start);
         }
-        assert_eq!(token.judge(six(99), Some(&right), start + WINDOW), Verdict::Valid);
-        for at in 0..10 {
+        assert_eq!(token.judge(six(99), wrong, start + WINDOW), Verdict::Wrong);
+        for at in 1..10 {
             token.judge(six(at), Some(b"Bearer x"), start + WINDOW);
         }
-        assert!(matches!(token.judge(six(99), Some(&right), start + WINDOW), Verdict::Wait(_)));
+        assert!(matches!(token.judge(six(99), wrong, start + WINDOW), Verdict::Wait(_)));
+    }
+
+    #[test]
+    fn it_is_found_however_it_was_written() {
+        let (token, right) = token();
+        let text = "a".repeat(64);
+        for value in [format!("Bearer  {text}"), format!("Token {text}"), text.clone(), format!("k={text}, Bearer x")] {
+            assert!(token.stands_in(value.as_bytes()), "{value}");
+        }
+        assert!(token.stands_in(&right) && !token.stands_in(&right[..70]) && !token.stands_in(b""));
     }
 
     #[test]

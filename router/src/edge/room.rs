@@ -2,8 +2,8 @@
 //! taken the last byte of it, a request's body until its app has answered: clients who are slow would fill it with whatever one
 //! app is glad to take or to give.
 //!
-//! What all bodies hold together is bounded, and what one app's hold is a part of that: who visits one app keeps nobody from
-//! another. Small answers are not counted: how many connections there may be bounds those.
+//! What all bodies hold together is bounded, and what one app's hold is a part of what the others left: who visits one app, or
+//! many, keeps nobody from another. Small answers are not counted: how many connections there may be bounds those.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,8 +19,8 @@ const SMALL_BYTES: usize = 16 * 1024;
 #[derive(Debug)]
 pub struct Room {
     bytes: usize,
-    /// What one app may have of it.
-    share: usize,
+    /// One app may have one of so many parts of what the others left.
+    parts: usize,
     held: Mutex<Held>,
 }
 
@@ -47,10 +47,11 @@ struct Answer {
 }
 
 impl Room {
-    /// Room for that many bytes, of which one app has at most one of so many parts.
+    /// Room for that many bytes. An app has at most one of so many parts of what the others left of it: however many fill
+    /// their shares, the next one finds some.
     #[must_use]
     pub fn new(bytes: usize, parts: usize) -> Arc<Self> {
-        Arc::new(Self { bytes, share: bytes.checked_div(parts).unwrap_or(bytes), held: Mutex::default() })
+        Arc::new(Self { bytes, parts, held: Mutex::default() })
     }
 
     /// Takes room for an app, or for the farm's own pages, which have no share.
@@ -98,9 +99,10 @@ impl Room {
 
     fn fits(&self, held: &Held, app: Option<u64>, bytes: usize) -> Result<(), Full> {
         let own = app.and_then(|app| held.by_app.get(&app)).copied().unwrap_or_default();
+        let left = self.bytes.saturating_sub(held.all).saturating_add(own);
         if held.all.saturating_add(bytes) > self.bytes {
             Err(Full::All)
-        } else if app.is_some() && own.saturating_add(bytes) > self.share {
+        } else if app.is_some() && own.saturating_add(bytes) > left.checked_div(self.parts).unwrap_or(left) {
             Err(Full::Share)
         } else {
             Ok(())
@@ -136,14 +138,15 @@ mod tests {
         let (first, second) = (keep(1).unwrap(), keep(1).unwrap());
         assert!(keep(1).is_err() && room.check(1).is_err(), "half of it");
         assert!(room.keep(1, vec![0; SMALL_BYTES]).is_ok(), "small ones need none");
-        let others = (keep(2).unwrap(), keep(3).unwrap());
-        assert!(keep(4).is_err() && room.check(4).is_err(), "all of it");
+        let others = keep(2).unwrap();
+        assert!(keep(3).is_err() && room.check(3).is_ok(), "half of what is left");
+        drop(others);
         let part = first.slice(..1);
         drop(first);
         assert!(keep(1).is_err(), "a part is still on its way");
         drop(part);
         assert!(keep(1).is_ok());
-        drop((second, others));
+        drop(second);
         assert!(room.held.lock().all == 0 && room.held.lock().by_app.is_empty());
     }
 
@@ -153,7 +156,7 @@ mod tests {
         assert_eq!((room.take(Some(1), 2), room.take(Some(1), 1)), (Ok(()), Err(Full::Share)));
         assert_eq!((room.take(None, 6), room.take(None, 1)), (Ok(()), Err(Full::All)));
         room.give(None, 6);
-        assert_eq!((room.take(Some(2), 2), room.take(None, 4)), (Ok(()), Ok(())));
-        assert_eq!(room.take(Some(3), 1), Err(Full::All));
+        assert_eq!((room.take(Some(2), 2), room.take(Some(2), 1)), (Err(Full::Share), Ok(())));
+        assert_eq!((room.take(None, 5), room.take(Some(3), 1)), (Ok(()), Err(Full::All)));
     }
 }

@@ -33,17 +33,18 @@ pub(super) fn work(passage: &Passage, has_body: bool) -> Work {
         query: entry.uri.query().unwrap_or_default().to_owned(),
         host: target.host.name.clone(),
         ip: ip.map_or_else(String::new, |ip| ip.to_string()),
-        headers: visible(headers, |value| entry.house.token.is(value.as_bytes())),
+        headers: visible(headers, |value| entry.house.token.stands_in(value.as_bytes())),
         has_body,
     }))
 }
 
-/// The headers that an app may see: not those of the connection, not what only the farm may say, and not the admin token.
-fn visible(headers: &HeaderMap, is_token: impl Fn(&HeaderValue) -> bool) -> Vec<(String, String)> {
+/// The headers that an app may see: not those of the connection, not what only the farm may say, and none in which the admin
+/// token stands, whatever its name is and however it was written.
+fn visible(headers: &HeaderMap, has_token: impl Fn(&HeaderValue) -> bool) -> Vec<(String, String)> {
     let mut seen = Vec::with_capacity(headers.keys_len());
     for name in headers.keys() {
         let hidden = HOP_BY_HOP.contains(name) || *name == header::EXPECT || name.as_str().starts_with("x-fazt-");
-        if hidden || (*name == header::AUTHORIZATION && headers.get_all(name).iter().any(&is_token)) {
+        if hidden || headers.get_all(name).iter().any(&has_token) {
             continue;
         }
         let joint = if *name == header::COOKIE { "; " } else { ", " };

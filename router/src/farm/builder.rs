@@ -3,7 +3,7 @@
 //! No archive of a stranger is parsed in this process. What the builder says is checked like a worker's words: its order, every
 //! path, the number and size of what it gives; the store hashes the contents itself. A deploy that fails leaves nothing.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use fazt_protocol::{
     body::{Assembly, parts},
@@ -45,7 +45,8 @@ pub struct Uploaded {
 
 #[derive(Debug, Default)]
 struct Tally {
-    paths: HashSet<String>,
+    /// Each file's path and size.
+    paths: HashMap<String, usize>,
     bytes: u64,
 }
 
@@ -128,7 +129,7 @@ async fn hear(
                 let (path, encoding) = (file.path.clone(), file.encoding);
                 tally.admit(&file)?;
                 let content = content(reader, &mut phase, file).await?;
-                tally.weigh(&path, encoding, content.len())?;
+                tally.weigh(path.clone(), encoding, content.len())?;
                 // An encoding belongs to a content that is there.
                 let most = if encoding == Encoding::Identity { ON_THE_WAY } else { 1 };
                 keep_fewer_than(most, &mut keeping).await?;
@@ -177,23 +178,28 @@ impl Tally {
         if !segments_hold || !bytes_hold || file.path.len() > FILE_PATH_BYTES {
             return Err(crashed(&"a path that is not one"));
         }
-        let is_new = !self.paths.contains(&file.path);
+        let is_new = !self.paths.contains_key(&file.path);
         if is_new != (file.encoding == Encoding::Identity) {
             return Err(crashed(&"a file twice, or an encoding of none"));
         }
         if is_new && self.paths.len() == APP_FILES {
             return Err(refused(&file.path, &format!("an app has at most {APP_FILES} files")));
         }
-        self.paths.insert(file.path.clone());
         Ok(())
     }
 
-    fn weigh(&mut self, path: &str, encoding: Encoding, bytes: usize) -> Result<(), Fault> {
+    fn weigh(&mut self, path: String, encoding: Encoding, bytes: usize) -> Result<(), Fault> {
         if encoding == Encoding::Identity {
             self.bytes = self.bytes.saturating_add(bytes as u64);
+        } else if self.paths.get(&path).is_none_or(|whole| bytes >= *whole) {
+            // Only what saves bytes is worth keeping; a larger one would be weighed by nobody.
+            return Err(crashed(&"an encoding that is not smaller than its file"));
         }
         if self.bytes > APP_BYTES as u64 {
-            return Err(refused(path, &format!("an app has at most {} MiB", APP_BYTES / (1024 * 1024))));
+            return Err(refused(&path, &format!("an app has at most {} MiB", APP_BYTES / (1024 * 1024))));
+        }
+        if encoding == Encoding::Identity {
+            self.paths.insert(path, bytes);
         }
         Ok(())
     }

@@ -44,8 +44,11 @@ pub(super) fn many(hand: &mut Hand<'_>, app: u64, name: &str, body: &[u8]) -> Re
     if documents.len() > INSERT_MANY {
         return Err(Refusal::new(Code::TooLarge, format!("docs: at most {INSERT_MANY} a call")).into());
     }
-    let read = |text: &&RawValue| document::read(text.get().as_bytes());
-    let given: Vec<Given> = documents.iter().map(read).collect::<Result<_, _>>()?;
+    let read = |text: &&RawValue| {
+        hand.in_turn()?;
+        Ok(document::read(text.get().as_bytes())?)
+    };
+    let given: Vec<Given> = documents.iter().map(read).collect::<Result<_, OpError>>()?;
     if !given.is_empty() {
         hand.all_or_none(|hand| {
             let found = collection::find(hand.sql(), app, name)?;
@@ -64,7 +67,7 @@ fn add(hand: &mut Hand<'_>, app: u64, mut collection: Collection, given: &[Given
     let mut account = hand.account(app)?;
     let mut statement = hand.sql().prepare_cached(INSERT)?;
     for given in given {
-        hand.in_time()?;
+        hand.in_turn()?;
         if collection.documents >= hand.limits.documents {
             let message = format!("the collection has {} documents, which is the most", collection.documents);
             return Err(Refusal::new(Code::QuotaExceeded, message).into());

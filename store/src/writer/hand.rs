@@ -84,8 +84,8 @@ impl<'a> Hand<'a> {
         }
         let ms = TURN.as_millis();
         let message = format!(
-            "it changes so many documents that it took more than {ms} ms while others waited to write; nothing was \
-             changed: change fewer in one call, by a narrower query"
+            "it took more than {ms} ms while others waited to write; nothing was changed: insert fewer documents in one \
+             call, or change fewer by a narrower query"
         );
         Err(Refusal::new(Code::Timeout, message).into())
     }

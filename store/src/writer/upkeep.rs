@@ -10,12 +10,16 @@ use std::{
 
 use rusqlite::wal::CheckpointMode;
 
-use crate::{connection::Connection, quota::Ledger, store::Limits, sweep};
+use crate::{connection::Connection, leash::Leash, quota::Ledger, store::Limits, sweep};
 
 /// Pages in the log from which on it is written back (4 MiB): at 64 MiB one checkpoint stalls everybody for 80 ms.
 const CHECKPOINT_PAGES: i32 = 1_024;
 /// Where a reader kept a checkpoint from its end, how many more pages until the next try.
 const RETRY_PAGES: i32 = 256;
+/// Pages in the log from which on it must start over (64 MiB).
+const LOG_PAGES_MOST: i32 = 16_384;
+/// How long readers are waited for then; those that still read are interrupted, and waited for as long again.
+const READERS_END: Duration = Duration::from_millis(100);
 /// Between two looks for something to sweep.
 const SWEEP_PAUSE: Duration = Duration::from_secs(2);
 
@@ -56,11 +60,16 @@ impl Upkeep {
             }
             return;
         }
-        match connection.sql.wal_checkpoint_v2::<&str>(None, CheckpointMode::PASSIVE) {
+        let written = if pages < LOG_PAGES_MOST {
+            connection.sql.wal_checkpoint_v2::<&str>(None, CheckpointMode::PASSIVE)
+        } else {
+            start_over(connection)
+        };
+        match written {
             Ok((log, written)) if log == written => self.next_checkpoint = CHECKPOINT_PAGES,
             Ok(_) => self.next_checkpoint = pages.saturating_add(RETRY_PAGES),
             Err(error) => {
-                tracing::warn!("failed to write the log back: {error}");
+                tracing::warn!(pages, "failed to write the log back: {error}");
                 self.next_checkpoint = pages.saturating_add(RETRY_PAGES);
             }
         }
@@ -94,10 +103,21 @@ impl Upkeep {
 
     fn truncate(&mut self, connection: &Connection) {
         self.next_checkpoint = CHECKPOINT_PAGES;
-        let leash = crate::leash::Leash::until(fazt_protocol::clock::now_ns().saturating_add(50_000_000));
+        let leash = Leash::until(fazt_protocol::clock::now_ns().saturating_add(50_000_000));
         let cut = connection.within(&leash, |sql| sql.wal_checkpoint_v2::<&str>(None, CheckpointMode::TRUNCATE));
         if let Err(error) = cut {
             tracing::debug!("failed to cut the log: {error}");
         }
     }
+}
+
+/// Writes the log back and lets it start over, which it never would under scans that follow each other without a gap. Those
+/// that begin after it was written back read the file alone, and are in nobody's way.
+fn start_over(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
+    let patience = u64::try_from(READERS_END.as_nanos()).unwrap_or(u64::MAX);
+    let restart = |connection: &Connection| {
+        let leash = Leash::until(fazt_protocol::clock::now_ns().saturating_add(patience));
+        connection.within(&leash, |sql| sql.wal_checkpoint_v2::<&str>(None, CheckpointMode::RESTART))
+    };
+    restart(connection).or_else(|_readers| connection.without_readers(restart))
 }

@@ -9,7 +9,7 @@ use std::{
 use fazt_protocol::op::{Code, Op, ds, ds::Verb};
 use serde_json::{Map, Value, json};
 
-use crate::harness::{Farm, Over, Worker};
+use crate::harness::{Farm, Over, Worker, eventually};
 
 /// Documents enough that a scan of them takes far longer than a write.
 fn fill(worker: &mut Worker, thousands: u32) {
@@ -165,4 +165,48 @@ fn a_query_that_is_too_much_is_refused_by_what_is_too_much_of_it() {
         assert_eq!(refused.code, Code::InvalidArgument, "{refused}");
         assert!(refused.message.contains(named), "{refused}");
     }
+}
+
+/// SQLite's log starts over only when no reader needs it: scans that follow each other without a gap would let it grow to the
+/// end of the disk, at no cost to their app.
+#[test]
+fn scans_without_a_gap_do_not_let_the_log_grow_without_an_end() {
+    const MOST: u64 = 64 << 20;
+    let mut farm = Farm::start();
+    let app = farm.app("a");
+    fill(&mut farm.worker(&app), 20);
+    let log = farm.path().join("fazt.db-wal");
+    let size = || std::fs::metadata(&log).map_or(0, |log| log.len());
+    let written = AtomicU32::new(0);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _over = Over(&over);
+        for _ in 0..3 {
+            let (mut worker, over) = (farm.worker(&app), &over);
+            scope.spawn(move || {
+                let branches: Vec<String> = (0..200).map(|at| format!(r#"{{"text":"{at}"}}"#)).collect();
+                let query = format!(r#"{{"$or":[{}]}}"#, branches.join(","));
+                while !over.load(SeqCst) {
+                    // Its time may be over before it has seen all.
+                    let _counted = worker.ds("c", Verb::Count, &query);
+                }
+            });
+        }
+        for at in 0..2_u32 {
+            let (mut worker, over, written) = (farm.worker(&app), &over, &written);
+            scope.spawn(move || {
+                for round in 0.. {
+                    if over.load(SeqCst) {
+                        break;
+                    }
+                    let value = format!("\"{}\"", format!("{:08}", round * 2 + at).repeat(100_000));
+                    worker.set(&format!("k{}", round % 4), value.as_bytes()).unwrap();
+                    written.fetch_add(1, SeqCst);
+                }
+            });
+        }
+        // Five times what the log may have.
+        eventually(|| (u64::from(written.load(SeqCst)) * 800_000 > 5 * MOST).then_some(()));
+    });
+    assert!(size() < 2 * MOST, "the log has {} MiB", size() >> 20);
 }

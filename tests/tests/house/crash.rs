@@ -159,7 +159,7 @@ fn a_zygote_is_replaced_after_a_thousand_births() {
             });
         }
     });
-    assert!(farm.log.text().contains("zygote replaced"), "{}", farm.log.text());
+    eventually(seconds(5), "the log says so", || farm.log.text().contains("zygote replaced"));
     let next = farm.child("fazt-zygote");
     assert_ne!(layout.lines().next(), code(&next).lines().next(), "the next one is laid out anew");
     assert_eq!(app.get("/api/").text(), "here");

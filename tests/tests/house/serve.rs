@@ -140,7 +140,7 @@ fn a_farm_is_ready_from_its_first_answer_on() {
 }
 
 #[test]
-fn wrong_tokens_are_slowed_and_right_ones_wait_with_them() {
+fn wrong_tokens_are_slowed_and_keep_nobody_out() {
     let farm = Setup::new(2).start();
     let open = App::at(farm.address, "localhost");
     let deploy =
@@ -149,9 +149,27 @@ fn wrong_tokens_are_slowed_and_right_ones_wait_with_them() {
     for _ in 0..10 {
         assert_eq!(open.with_token("wrong").get("/api/_admin/apps").status, 401);
     }
-    let waiting = farm.admin().get("/api/_admin/apps");
+    let waiting = open.with_token("wrong").get("/api/_admin/apps");
     assert!(waiting.status == 429 && waiting.header("retry-after").is_some(), "{}", waiting.status);
+    assert_eq!(farm.admin().get("/api/_admin/apps").status, 200, "the operator's own does not wait with them");
     assert_eq!(open.get("/healthz").status, 200);
+}
+
+#[test]
+fn the_token_reaches_no_app_however_it_was_written() {
+    let farm = Setup::new(2).start();
+    let app = farm.script("row", "respond(JSON.stringify(request.headers))");
+    let token = &farm.token;
+    for (name, value) in [
+        ("Authorization", format!("Bearer  {token}")),
+        ("Authorization", format!("Token {token}")),
+        ("Authorization", format!("Bearer x, Bearer {token}")),
+        ("X-Api-Key", token.clone()),
+        ("Cookie", format!("token={token}; a=b")),
+    ] {
+        let told = app.send(&Request::new("GET", "/api/").header(name, &value));
+        assert!(told.status == 200 && !told.text().contains(token.as_str()), "{name}: {value}");
+    }
 }
 
 #[test]
