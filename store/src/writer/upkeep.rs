@@ -18,6 +18,8 @@ const CHECKPOINT_PAGES: i32 = 1_024;
 const RETRY_PAGES: i32 = 256;
 /// Pages in the log from which on it must start over (64 MiB).
 const LOG_PAGES_MOST: i32 = 16_384;
+/// Where even then somebody reads on, another program beside us, how many more pages until the next try.
+const LOG_RETRY_PAGES: i32 = 8_192;
 /// How long readers are waited for then; those that still read are interrupted, and waited for as long again.
 const READERS_END: Duration = Duration::from_millis(100);
 /// Between two looks for something to sweep.
@@ -70,7 +72,8 @@ impl Upkeep {
             Ok(_) => self.next_checkpoint = pages.saturating_add(RETRY_PAGES),
             Err(error) => {
                 tracing::warn!(pages, "failed to write the log back: {error}");
-                self.next_checkpoint = pages.saturating_add(RETRY_PAGES);
+                let more = if pages < LOG_PAGES_MOST { RETRY_PAGES } else { LOG_RETRY_PAGES };
+                self.next_checkpoint = pages.saturating_add(more);
             }
         }
     }
