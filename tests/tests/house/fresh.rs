@@ -111,7 +111,7 @@ fn buffers_begin_empty() {
 
 #[test]
 fn memory_of_a_worker_stays_flat() {
-    let farm = Setup::new(2).start();
+    let farm = Setup::new(2).flag("--app-max-workers", "1").start();
     let app = farm
         .script(
             "app",
