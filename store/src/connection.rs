@@ -35,7 +35,7 @@ const SQL_MOST: i32 = 1024 * 1024;
 pub(crate) struct Connection {
     pub(crate) sql: rusqlite::Connection,
     tether: Arc<Tether>,
-    /// Raised by the writer: statements of readers end at once.
+    /// The writer's, raised by it: statements of readers end at once.
     clear: Arc<AtomicBool>,
 }
 
@@ -43,7 +43,7 @@ impl Connection {
     /// The one that writes; makes the file where there is none.
     pub(crate) fn writer(path: &Path, config: &Config) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Self::open(path, flags, config.busy_timeout, Arc::default())?;
+        let connection = Self::open(path, flags, config.busy_timeout)?;
         let sql = &connection.sql;
         sql.pragma_update(None, "journal_mode", "WAL")?;
         let synchronous = if config.durability == Durability::Full { "FULL" } else { "NORMAL" };
@@ -57,14 +57,14 @@ impl Connection {
     /// One that only reads, and gives way to this writer.
     pub(crate) fn reader(path: &Path, config: &Config, writer: &Self) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Self::open(path, flags, config.busy_timeout, Arc::clone(&writer.clear))?;
-        let (seen, clear) = (Arc::clone(&connection.tether), Arc::clone(&connection.clear));
+        let mut connection = Self::open(path, flags, config.busy_timeout)?;
+        let (seen, clear) = (Arc::clone(&connection.tether), Arc::clone(&writer.clear));
         connection.sql.progress_handler(STEPS, Some(move || seen.is_past() || clear.load(SeqCst)))?;
         connection.sql.pragma_update(None, "cache_size", -8_192)?;
         Ok(connection)
     }
 
-    fn open(path: &Path, flags: OpenFlags, busy_timeout: Duration, clear: Arc<AtomicBool>) -> rusqlite::Result<Self> {
+    fn open(path: &Path, flags: OpenFlags, busy_timeout: Duration) -> rusqlite::Result<Self> {
         let sql = rusqlite::Connection::open_with_flags(path, flags)?;
         sql.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         sql.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -84,14 +84,10 @@ impl Connection {
         // No temporary file outside the data folder, nor in it.
         sql.pragma_update(None, "temp_store", "MEMORY")?;
         sql.set_prepared_statement_cache_capacity(STATEMENTS);
-        Self::tethered(sql, busy_timeout, clear)
+        Self::tethered(sql, busy_timeout)
     }
 
-    fn tethered(
-        mut sql: rusqlite::Connection,
-        busy_timeout: Duration,
-        clear: Arc<AtomicBool>,
-    ) -> rusqlite::Result<Self> {
+    fn tethered(mut sql: rusqlite::Connection, busy_timeout: Duration) -> rusqlite::Result<Self> {
         let tether = Arc::new(Tether::default());
         let seen = Arc::clone(&tether);
         sql.progress_handler(STEPS, Some(move || seen.is_past()))?;
@@ -107,7 +103,7 @@ impl Connection {
             std::thread::sleep(Duration::from_millis(if count < 10 { 1 } else { 5 }));
             true
         }))?;
-        Ok(Self { sql, tether, clear })
+        Ok(Self { sql, tether, clear: Arc::default() })
     }
 
     /// Does something while no reader gets anywhere: what they have in hand is interrupted, as if its time were over.
@@ -145,7 +141,7 @@ mod tests {
     fn a_transaction_that_has_begun_is_begun_whatever_its_statement_says() {
         let folder = tempfile::tempdir().unwrap();
         let sql = rusqlite::Connection::open(folder.path().join("db")).unwrap();
-        let mut connection = Connection::tethered(sql, Duration::ZERO, Arc::default()).unwrap();
+        let mut connection = Connection::tethered(sql, Duration::ZERO).unwrap();
         let leash = Leash::until(u64::MAX);
         connection.begin(&leash).unwrap();
         connection.sql.execute_batch("ROLLBACK").unwrap();

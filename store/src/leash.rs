@@ -3,9 +3,12 @@
 //! Each connection carries a [`Tether`]: SQLite asks it every hundred steps of a statement, and while it waits for a lock,
 //! whether the leash of the work in hand has run out.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use fazt_protocol::clock;
@@ -22,6 +25,11 @@ impl Leash {
     /// One that ends at this moment of CLOCK_MONOTONIC.
     pub(crate) fn until(deadline_ns: u64) -> Arc<Self> {
         Arc::new(Self { deadline_ns: AtomicU64::new(deadline_ns), started: AtomicBool::new(false) })
+    }
+
+    /// One that ends so long from now.
+    pub(crate) fn lasting(span: Duration) -> Arc<Self> {
+        Self::until(clock::now_ns().saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
     }
 
     pub(crate) fn deadline_ns(&self) -> u64 {

@@ -36,7 +36,7 @@ pub(crate) fn step(
     if !is_due(sql, now_ms, limits)? {
         return Ok(false);
     }
-    let leash = Leash::until(fazt_protocol::clock::now_ns().saturating_add(5_000_000));
+    let leash = Leash::lasting(Duration::from_millis(5));
     if connection.begin(&leash).is_err() {
         return Ok(false);
     }

@@ -31,7 +31,7 @@ use crate::{
 /// How long a group takes work in before it commits what it has, so that a slow op holds up no more than its own group.
 const GROUP_TIME: Duration = Duration::from_millis(10);
 /// How often the file's lock is asked for anew, so that deadlines are seen in between.
-const LOCK_STEP_NS: u64 = 10_000_000;
+const LOCK_STEP: Duration = Duration::from_millis(10);
 /// How often an op is done again because another one's failure took the transaction with it.
 const TRIES: u8 = 3;
 
@@ -91,7 +91,7 @@ impl<'a> Group<'a> {
             if let Write::Op(question) = &mut write
                 && question.staging.is_some()
             {
-                let leash = Leash::until(clock::now_ns().saturating_add(LOCK_STEP_NS));
+                let leash = Leash::lasting(LOCK_STEP);
                 if let Err(error) = self.connection.within(&leash, |sql| s3::drop_staged(sql, question)) {
                     tracing::debug!("failed to drop what was written of a blob: {error}");
                 }
@@ -105,7 +105,7 @@ impl<'a> Group<'a> {
     fn begin(&self, mut work: Vec<(u64, Write)>) -> Vec<(u64, Write)> {
         let since = Instant::now();
         while !work.is_empty() {
-            let leash = Leash::until(clock::now_ns().saturating_add(LOCK_STEP_NS));
+            let leash = Leash::lasting(LOCK_STEP);
             let Err(error) = self.connection.begin(&leash) else { return work };
             if !is_worth_waiting(&error) {
                 tracing::error!("failed to begin a transaction: {error}");

@@ -16,7 +16,6 @@ use std::{
 };
 
 use fazt_protocol::{
-    clock,
     op::{Code, Refusal},
     registry::Answer,
 };
@@ -90,8 +89,7 @@ impl Store {
         work: impl FnMut(&mut Hand<'_>) -> Result<Answer, OpError> + Send + 'static,
     ) -> Result<Answer, Refusal> {
         let (done, answer) = oneshot::channel();
-        let until = clock::now_ns().saturating_add(u64::try_from(TASK_TIMEOUT.as_nanos()).unwrap_or(u64::MAX));
-        let task = Task { work: Box::new(work), done, leash: Leash::until(until), tries: 0 };
+        let task = Task { work: Box::new(work), done, leash: Leash::lasting(TASK_TIMEOUT), tries: 0 };
         let closing = || Refusal::new(Code::Unavailable, "the store is closing");
         self.writes.push(REGISTRY, Write::Task(Box::new(task))).map_err(|_task| closing())?;
         answer.await.unwrap_or_else(|_dropped| Err(closing()))

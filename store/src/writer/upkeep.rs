@@ -106,7 +106,7 @@ impl Upkeep {
 
     fn truncate(&mut self, connection: &Connection) {
         self.next_checkpoint = CHECKPOINT_PAGES;
-        let leash = Leash::until(fazt_protocol::clock::now_ns().saturating_add(50_000_000));
+        let leash = Leash::lasting(Duration::from_millis(50));
         let cut = connection.within(&leash, |sql| sql.wal_checkpoint_v2::<&str>(None, CheckpointMode::TRUNCATE));
         if let Err(error) = cut {
             tracing::debug!("failed to cut the log: {error}");
@@ -117,9 +117,8 @@ impl Upkeep {
 /// Writes the log back and lets it start over, which it never would under scans that follow each other without a gap. Those
 /// that begin after it was written back read the file alone, and are in nobody's way.
 fn start_over(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
-    let patience = u64::try_from(READERS_END.as_nanos()).unwrap_or(u64::MAX);
     let restart = |connection: &Connection| {
-        let leash = Leash::until(fazt_protocol::clock::now_ns().saturating_add(patience));
+        let leash = Leash::lasting(READERS_END);
         connection.within(&leash, |sql| sql.wal_checkpoint_v2::<&str>(None, CheckpointMode::RESTART))
     };
     restart(connection).or_else(|_readers| connection.without_readers(restart))
