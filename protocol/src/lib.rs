@@ -22,6 +22,7 @@ mod codec;
 pub mod fd;
 pub mod frame;
 pub mod grant;
+pub mod heap;
 pub mod id;
 pub mod limit;
 pub mod op;

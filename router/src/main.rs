@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use config::Action;
 
 fn main() -> ExitCode {
+    fazt_protocol::heap::give_back_large_blocks();
     let config = match config::load(std::env::args_os(), std::env::vars_os()) {
         Ok(config) => config,
         Err(error) => return ExitCode::from(error.report()),

@@ -45,6 +45,7 @@ use crate::config::Config;
 const REFUSED: u8 = 2;
 
 fn main() -> ExitCode {
+    fazt_protocol::heap::give_back_large_blocks();
     let config = Config::parse();
     telemetry::start(config.log_format);
     let registry = match birth::take_registry(&config) {
