@@ -82,9 +82,9 @@ pub async fn serve(config: Config) -> ExitCode {
 }
 
 async fn start_and_run(config: Config) -> Result<(), String> {
+    let listeners = Listeners::open(&config.edge).map_err(|error| error.to_string())?;
     let telemetry = telemetry::start(&config.telemetry).map_err(|error| format!("failed to start logging: {error}"))?;
     let signals = Signals::hear().map_err(|error| format!("failed to hear signals: {error}"))?;
-    let listeners = Listeners::bind(&config.edge).map_err(|error| error.to_string())?;
     // Before any child: it would lie in the group that is to be divided.
     let given = cgroup::take_over(&config);
     let outcome = run(config, signals, listeners, &given).await;

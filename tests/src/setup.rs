@@ -2,7 +2,7 @@
 //! [`Setup::refused`] what it says where it must not.
 
 use std::{
-    os::unix::process::CommandExt,
+    os::{fd::OwnedFd, unix::process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -22,6 +22,9 @@ use crate::{
 /// A user who owns nothing.
 pub const NOBODY: u32 = 65_534;
 
+/// The first descriptor that is handed over is the third, and its receiver is named: sd_listen_fds(3).
+const LEND: &str = "exec 3<&0 0</dev/null && export LISTEN_FDS=1 LISTEN_PID=$$ && ";
+
 /// A farm to be.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -31,6 +34,7 @@ pub struct Setup {
     data: Arc<Data>,
     user: Option<u32>,
     descriptors: Option<u64>,
+    lent: Option<Arc<OwnedFd>>,
 }
 
 /// A temporary folder that lives as long as anybody uses it.
@@ -81,6 +85,7 @@ impl Setup {
             data: Arc::new(Data(folder)),
             user: None,
             descriptors: None,
+            lent: None,
         };
         // More than its default of 500 ms, which a disk that others flush to at the same time does not always keep: what is
         // tested of deadlines sets its own. Less than a whole request's limit, whoever holds the machine.
@@ -129,6 +134,12 @@ impl Setup {
         Self { descriptors: Some(most), ..self }
     }
 
+    /// With a descriptor that is handed over as a service manager does it.
+    #[must_use]
+    pub fn lent(self, descriptor: OwnedFd) -> Self {
+        Self { lent: Some(Arc::new(descriptor)), ..self }
+    }
+
     /// The folder of its data.
     #[must_use]
     pub fn data(&self) -> &Arc<Data> {
@@ -175,17 +186,15 @@ impl Setup {
     }
 
     fn command(&self) -> Command {
-        let router = self.programs.join("fazt-router");
-        let mut command = match self.descriptors {
-            None => Command::new(router),
-            Some(most) => {
-                let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]).arg(router);
-                shell
-            }
-        };
+        // What is handed over comes as standard input, the one descriptor besides the outputs that a child can be given here.
+        let lend = self.lent.is_some().then(|| LEND.to_owned());
+        let bound = self.descriptors.map(|most| format!("ulimit -n {most} && "));
+        let mut command = Command::new("/bin/sh");
+        let before = lend.into_iter().chain(bound).collect::<String>();
+        command.args(["-c", &format!("{before}exec \"$0\" \"$@\"")]).arg(self.programs.join("fazt-router"));
         command.env_clear().env("PATH", "/usr/bin:/bin").envs(self.environment.iter().cloned());
-        command.current_dir(self.data.above()).stdin(Stdio::null());
+        let input = self.lent.as_ref().map_or_else(Stdio::null, |lent| lent.try_clone().unwrap().into());
+        command.current_dir(self.data.above()).stdin(input);
         command.arg("--data-dir").arg(self.data.path());
         for (name, value) in &self.flags {
             command.arg(name);

@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::{farm::Farm, log::Log, setup::Data};
 
 /// A router on its way.
@@ -37,6 +39,12 @@ impl Starting {
     /// How it ended, where it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child().try_wait().unwrap()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().unwrap();
+        kill_process(Pid::from_child(child), signal).unwrap();
     }
 
     /// Kills it.

@@ -18,7 +18,7 @@ pub(super) struct Flags {
     /// Worker processes that serve [default: twice the CPUs, at least 4]
     #[arg(long, value_name = "N")]
     workers: Option<String>,
-    /// Address to listen on, or unix:/path; may be repeated [default: 127.0.0.1:8080]
+    /// Address to listen on, or unix:/path; may be repeated; sockets that a service manager hands over take its place [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
     /// Data folder [default: ./fazt-data]

@@ -24,7 +24,7 @@ use tower::Service as _;
 use super::{
     admit,
     caps::Pass,
-    listen::{Common, Lane, Listener, Listeners},
+    listen::{self, Common, Lane, Listener, Listeners},
     refusal,
     session::Session,
     stack, translate,
@@ -69,7 +69,13 @@ struct Reception {
     _alive: mpsc::Sender<Infallible>,
 }
 
-enum Doorway {
+struct Doorway {
+    door: Door,
+    /// Whether somebody else goes on with it.
+    lent: bool,
+}
+
+enum Door {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -138,6 +144,10 @@ impl Reception {
                     sleep(REST).await;
                 }
             }
+        }
+        // Whoever waits at a door that was lent is the next farm's guest.
+        if doorway.lent {
+            return;
         }
         // Who was let in by the kernel already is served; then nobody is let in any more, by any copy of the socket.
         while let Ok(Ok((socket, peer))) = timeout(Duration::ZERO, doorway.next()).await {
@@ -223,21 +233,23 @@ impl Reception {
 
 impl Doorway {
     fn from_listener(listener: Listener) -> io::Result<Self> {
-        match listener {
-            Listener::Tcp(listener) => TcpListener::from_std(listener).map(Self::Tcp),
-            Listener::Unix(listener) => UnixListener::from_std(listener).map(Self::Unix),
-        }
+        let Listener { socket, lent } = listener;
+        let door = match socket {
+            listen::Socket::Tcp(listener) => TcpListener::from_std(listener).map(Door::Tcp),
+            listen::Socket::Unix(listener) => UnixListener::from_std(listener).map(Door::Unix),
+        };
+        Ok(Self { door: door?, lent })
     }
 
     /// Turns later clients away at the door. Another runtime may have done so already.
     fn shut(&self) {
-        match self {
+        match &self.door {
             // Whoever holds a copy of this socket accepts nothing through it any more.
-            Self::Tcp(listener) => {
+            Door::Tcp(listener) => {
                 let _shut = rustix::net::shutdown(listener, rustix::net::Shutdown::Read);
             }
             // A socket of this family that is shut stays readable for ever without anything to accept; its name goes instead.
-            Self::Unix(listener) => {
+            Door::Unix(listener) => {
                 let address = listener.local_addr().ok();
                 let _removed = address.as_ref().and_then(|at| at.as_pathname()).map(std::fs::remove_file);
             }
@@ -245,14 +257,14 @@ impl Doorway {
     }
 
     async fn next(&self) -> io::Result<(Socket, Option<IpAddr>)> {
-        match self {
-            Self::Tcp(listener) => {
+        match &self.door {
+            Door::Tcp(listener) => {
                 let (socket, peer) = listener.accept().await?;
                 // Answers are written whole; waiting for more to fill a packet only delays them.
                 socket.set_nodelay(true)?;
                 Ok((Socket::Tcp(socket.into_std()?), Some(peer.ip().to_canonical())))
             }
-            Self::Unix(listener) => {
+            Door::Unix(listener) => {
                 let (socket, _) = listener.accept().await?;
                 Ok((Socket::Unix(socket.into_std()?), None))
             }

@@ -1,4 +1,4 @@
-//! The doors to the farm: listeners, bound once and accepted from by every runtime.
+//! The doors to the farm: listeners, bound or handed over once and accepted from by every runtime.
 //!
 //! Each runtime has listeners of its own, made from the first by [`Listeners::duplicate`]: the same sockets, so that a second
 //! farm on the port must fail (no SO_REUSEPORT), and the same caps. A runtime that happens to accept more than its share hands
@@ -7,7 +7,10 @@
 use std::{
     io,
     net::TcpListener,
-    os::unix::{fs::FileTypeExt, net::UnixListener},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::{fs::FileTypeExt, net::UnixListener},
+    },
     path::Path,
     sync::{
         Arc,
@@ -21,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     accept::{self, Guest},
+    activation,
     body::Budget,
     caps::Caps,
     config::{Config, Listen},
@@ -44,6 +48,17 @@ pub enum BindError {
     /// The path is there, and no socket.
     #[error("{} is there and is no socket; remove it, or choose another path with --listen", .0.display())]
     NoSocket(std::path::PathBuf),
+    /// A service manager handed over something else.
+    #[error(
+        "descriptor {} is no listener ({error}); hand over stream sockets that listen: in the .socket unit ListenStream=, and \
+         not Accept=yes", .at + 3
+    )]
+    Lent {
+        /// Its place among those that were handed over, from 0 on.
+        at: usize,
+        /// What is wrong with it.
+        error: io::Error,
+    },
     /// Anything else.
     #[error("{address} cannot be listened on: {error}")]
     Other {
@@ -54,9 +69,16 @@ pub enum BindError {
     },
 }
 
-/// A bound socket.
+/// A bound socket, for one runtime.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(super) struct Listener {
+    pub(super) socket: Socket,
+    /// Whether somebody lent it to us who goes on with it when we have ended.
+    pub(super) lent: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Socket {
     /// TCP.
     Tcp(TcpListener),
     /// A socket file.
@@ -88,19 +110,29 @@ pub(super) struct Lane {
 }
 
 impl Listeners {
-    /// Binds all addresses of a configuration.
+    /// Takes the sockets that a service manager handed over, or else binds all addresses of a configuration. To be called
+    /// before there is a second thread.
     ///
     /// # Errors
     /// [`BindError`]; then none stays bound.
-    pub fn bind(config: &Config) -> Result<Self, BindError> {
+    pub fn open(config: &Config) -> Result<Self, BindError> {
+        let lent = activation::take()?;
+        if lent.is_empty() { Self::bind(config) } else { Ok(Self::of(lent, config)) }
+    }
+
+    fn bind(config: &Config) -> Result<Self, BindError> {
         let sockets = config.listen.iter().map(bind).collect::<Result<_, _>>()?;
+        Ok(Self::of(sockets, config))
+    }
+
+    fn of(sockets: Vec<Listener>, config: &Config) -> Self {
         let common = Common {
             caps: Arc::new(Caps::for_descriptors(raise_descriptor_limit())),
             budget: Budget::new(config.body_budget),
             lanes: RwLock::default(),
             resting: watch::Sender::default(),
         };
-        Ok(Self { sockets, common: Arc::new(common) })
+        Self { sockets, common: Arc::new(common) }
     }
 
     /// The same sockets for another runtime.
@@ -108,11 +140,7 @@ impl Listeners {
     /// # Errors
     /// What dup(2) says.
     pub fn duplicate(&self) -> io::Result<Self> {
-        let duplicate = |listener: &Listener| match listener {
-            Listener::Tcp(listener) => listener.try_clone().map(Listener::Tcp),
-            Listener::Unix(listener) => listener.try_clone().map(Listener::Unix),
-        };
-        let sockets = self.sockets.iter().map(duplicate).collect::<io::Result<_>>()?;
+        let sockets = self.sockets.iter().map(Listener::duplicate).collect::<io::Result<_>>()?;
         Ok(Self { sockets, common: Arc::clone(&self.common) })
     }
 
@@ -161,14 +189,40 @@ impl Common {
 }
 
 impl Listener {
+    fn duplicate(&self) -> io::Result<Self> {
+        let socket = match &self.socket {
+            Socket::Tcp(listener) => listener.try_clone().map(Socket::Tcp),
+            Socket::Unix(listener) => listener.try_clone().map(Socket::Unix),
+        };
+        Ok(Self { socket: socket?, lent: self.lent })
+    }
+
     fn address(&self) -> String {
-        match self {
-            Self::Tcp(listener) => listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
-            Self::Unix(listener) => {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.local_addr().map(|address| address.to_string()).unwrap_or_default(),
+            Socket::Unix(listener) => {
                 let address = listener.local_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());
                 format!("unix:{}", path.unwrap_or(Path::new("")).display())
             }
+        }
+    }
+}
+
+impl Socket {
+    pub(super) fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => listener.set_nonblocking(true),
+            Self::Unix(listener) => listener.set_nonblocking(true),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener) => listener.as_fd(),
         }
     }
 }
@@ -179,20 +233,17 @@ fn bind(address: &Listen) -> Result<Listener, BindError> {
         io::ErrorKind::PermissionDenied => BindError::Denied(address.clone()),
         _ => BindError::Other { address: address.clone(), error },
     };
-    let listener = match address {
-        Listen::Tcp(tcp) => TcpListener::bind(tcp).map(Listener::Tcp).map_err(explain)?,
+    let socket = match address {
+        Listen::Tcp(tcp) => TcpListener::bind(tcp).map(Socket::Tcp).map_err(explain)?,
         Listen::Unix(path) => {
             clear(path, address)?;
-            UnixListener::bind(path).map(Listener::Unix).map_err(explain)?
+            UnixListener::bind(path).map(Socket::Unix).map_err(explain)?
         }
     };
     // The standard library's backlog is that of a time with fewer clients; asking again only changes it.
-    let (nonblocking, backlog) = match &listener {
-        Listener::Tcp(listener) => (listener.set_nonblocking(true), rustix::net::listen(listener, BACKLOG)),
-        Listener::Unix(listener) => (listener.set_nonblocking(true), rustix::net::listen(listener, BACKLOG)),
-    };
-    nonblocking.and(backlog.map_err(Into::into)).map_err(explain)?;
-    Ok(listener)
+    let backlog = rustix::net::listen(&socket, BACKLOG).map_err(io::Error::from);
+    socket.set_nonblocking().and(backlog).map_err(explain)?;
+    Ok(Listener { socket, lent: false })
 }
 
 /// Removes a socket file that a farm which is no more left behind.

@@ -13,6 +13,7 @@ pub mod problem;
 pub mod session;
 
 mod accept;
+mod activation;
 mod admit;
 mod app;
 mod cors;

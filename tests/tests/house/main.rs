@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
 
+mod activation;
 mod bad_input;
 mod captured;
 mod cgroup;
