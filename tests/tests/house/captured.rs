@@ -85,6 +85,12 @@ fn a_worker_that_others_kill_before_it_began_costs_its_app_nothing() {
         });
         assert_eq!((answer.status, answer.json()["n"].as_u64()), (200, Some(2 * round)), "{}", answer.text());
     }
+    // With no worker that has it loaded, an app that wore out its workers would have to wait.
+    let last = farm.idle_worker("app");
+    last.kill();
+    eventually(seconds(5), "nobody has the app", || !farm.workers().contains(&last.pid));
+    let answer = app.get("/api/");
+    assert_eq!(answer.status, 200, "{}", answer.text());
     farm.settle();
 }
 
