@@ -74,13 +74,26 @@ impl Keeper {
             BindError::Worker(why) => {
                 let app = &exchange.job.served.name;
                 tracing::warn!(request_id = %exchange.job.id, %app, worker = self.life.pid, "worker could not load the app: {why}");
-                let away = || (!self.store.is_up()).then_some(Code::StoreUnavailable);
-                let code = why.storage().or_else(away).unwrap_or_else(|| {
-                    self.ground.punish(exchange.job.served.app.id);
-                    Code::WorkerCrashed
-                });
+                let code = self.why_unloaded(&why, exchange.job.served.app.id);
                 exchange.fault(Fault::new(code, format!("the app could not be loaded: {why}")));
                 Fate::End(Death::Crashed)
+            }
+        }
+    }
+
+    /// What a worker that did not load costs its app. That the store is away we see; that it was slow is the worker's word,
+    /// which is not doubted now and then.
+    fn why_unloaded(&self, why: &Unloaded, app: u64) -> Code {
+        let (said, is_up) = (why.storage(), self.store.is_up());
+        match said {
+            _ if !is_up => said.unwrap_or(Code::StoreUnavailable),
+            Some(code) => {
+                self.ground.wear(app);
+                code
+            }
+            None => {
+                self.ground.punish(app);
+                Code::WorkerCrashed
             }
         }
     }

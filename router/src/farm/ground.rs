@@ -257,7 +257,7 @@ impl Ground {
         self.apps.lock().punish(app, Instant::now());
     }
 
-    /// An app's worker died without a call, and nobody killed it.
+    /// An app's worker ended without a call, and neither we nor others are to blame.
     pub fn wear(&self, app: u64) {
         self.worn.lock().wear(app, Instant::now());
     }

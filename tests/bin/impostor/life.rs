@@ -4,10 +4,10 @@ use fazt_jail::Layers;
 use fazt_protocol::{
     board::{self, Phase},
     body::Part,
-    call::{Assigned, Call, Done, FromWorker, Ready, Reply, Request, Spans, ToWorker, Work},
+    call::{Assigned, Call, Done, FromWorker, LoadFailure, Ready, Reply, Request, Spans, ToWorker, Work},
     frame,
     grant::Grant,
-    op::{FromStore, ToStore},
+    op::{Code, FromStore, Refusal, ToStore},
     pipe::Pipe,
     version::PROTOCOL,
 };
@@ -43,6 +43,15 @@ pub(crate) fn live(birth: Birth) -> i32 {
         "stillborn" => return 0,
         "unready" => impostor.rest(),
         "twice" => impostor.say(&assigned()),
+        "excuse" => {
+            let slow = Refusal::new(Code::Timeout, "the store was slow");
+            impostor.say(&FromWorker::Assigned(Assigned {
+                spent_us: 1,
+                handler: false,
+                failure: Some(LoadFailure::Store(slow)),
+            }));
+            return 0;
+        }
         _ => {}
     }
     impostor.say(&assigned());

@@ -29,7 +29,7 @@ pub(crate) fn farm_of(sandbox: &str, workers: usize) -> (Farm, TempDir) {
     let limit = format!("{LIMIT_MS}ms");
     let setup = Setup::new(workers).programs(programs.path()).flag("--timeout", &limit).flag("--sandbox", sandbox);
     let farm = setup.start();
-    for name in ["echo", "evil", "stillborn", "unready", "twice"] {
+    for name in ["echo", "evil", "stillborn", "unready", "twice", "excuse"] {
         farm.script(name, "");
     }
     (farm, programs)
