@@ -22,6 +22,8 @@ use crate::{
 
 /// What a kept content costs beside its bytes.
 const OVERHEAD_BYTES: usize = 256;
+/// A content of so many bytes is large.
+const LARGE_BYTES: usize = 256 * 1024;
 
 type Hash = [u8; 32];
 
@@ -61,7 +63,7 @@ impl Contents {
         let cell = Arc::clone(self.asked.lock().entry(hash).or_default());
         let asked = cell.get_or_try_init(|| async { Ok(self.share(hash, ask(store, hash).await?)) }).await.cloned();
         if let Ok(bytes) = &asked {
-            self.kept.insert(hash, bytes.clone());
+            self.keep(hash, bytes);
         }
         let mut waiting = self.asked.lock();
         // Whoever is last, and whoever was told, leaves nothing behind; who still waits holds the cell.
@@ -69,6 +71,14 @@ impl Contents {
             waiting.remove(&hash);
         }
         asked
+    }
+
+    /// The cache makes room when it next gets to it, which after a large content should be at once.
+    fn keep(&self, hash: Hash, bytes: &Bytes) {
+        self.kept.insert(hash, bytes.clone());
+        if bytes.len() >= LARGE_BYTES {
+            self.kept.run_pending_tasks();
+        }
     }
 
     /// One that is on its way to somebody.

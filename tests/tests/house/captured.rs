@@ -134,6 +134,15 @@ fn an_app_that_talks_without_end_takes_no_others_place_in_the_log() {
 }
 
 /// Bodies that stop half way stay in memory until they are given up: one app's fill no more than its share.
+/// A request whose body lacks its last byte.
+fn unended(farm: &Farm, app: &str, bytes: usize) -> Wire {
+    let mut wire = Wire::open(farm.address);
+    let head = format!("POST /api/ HTTP/1.1\r\nHost: {app}.localhost\r\nContent-Type: application/octet-stream\r\n");
+    // Whoever finds no room is told so before it has sent all.
+    wire.send([format!("{head}Content-Length: {bytes}\r\n\r\n").into_bytes(), vec![b'x'; bytes - 1]].concat());
+    wire
+}
+
 #[test]
 fn bodies_that_never_end_fill_no_more_than_their_apps_share() {
     const BODY: usize = 8 << 20;
@@ -144,12 +153,7 @@ fn bodies_that_never_end_fill_no_more_than_their_apps_share() {
     let upload = Request::new("POST", "/api/").body("application/octet-stream", vec![b'x'; BODY]);
     assert_eq!((large.send(&upload).status, other.send(&upload).status), (200, 200));
     let watch = Watch::over(&farm).unheard(40);
-    let head = "POST /api/ HTTP/1.1\r\nHost: large.localhost\r\nContent-Type: application/octet-stream\r\n";
-    let mut wires: Vec<Wire> = (0..40).map(|_| Wire::open(farm.address)).collect();
-    for wire in &mut wires {
-        // Whoever finds no room is told so before it has sent all.
-        wire.send([format!("{head}Content-Length: {BODY}\r\n\r\n").into_bytes(), vec![b'x'; BODY - 1]].concat());
-    }
+    let wires: Vec<Wire> = (0..40).map(|_| unended(&farm, "large", BODY)).collect();
     let lines = || farm.log.said("request").into_iter().filter(|line| line["app"] == "large").collect::<Vec<_>>();
     let refused = wires.len() - SHARE / BODY;
     eventually(seconds(30), "who finds no room is told so", || lines().len() > refused);
@@ -162,5 +166,29 @@ fn bodies_that_never_end_fill_no_more_than_their_apps_share() {
     assert_eq!((told.status, told.text()), (200, BODY.to_string()), "another app has its own share");
     drop(wires);
     eventually(seconds(10), "its room is free again", || large.send(&upload).status == 200);
+    watch.close();
+}
+
+/// Four quarters would be all: so an app's share is a quarter of what the others left.
+#[test]
+fn apps_that_fill_their_shares_together_leave_room_for_the_next_one() {
+    const BODY: usize = 8 << 20;
+    let farm = Setup::new(3).start();
+    let source = "respond(String(request.body.byteLength))";
+    let greedy = ["first", "second", "third", "fourth"];
+    greedy.iter().for_each(|app| drop(farm.script(app, source)));
+    let modest = farm.script("modest", source);
+    let watch = Watch::over(&farm).unheard(40);
+    let mut wires = Vec::new();
+    for app in greedy {
+        let is_refused = || farm.log.said("request").iter().any(|line| line["app"] == app);
+        eventually(seconds(20), "it has its share", || {
+            wires.push(unended(&farm, app, BODY));
+            is_refused()
+        });
+    }
+    let told = modest.send(&Request::new("POST", "/api/").body("application/octet-stream", vec![b'x'; BODY]));
+    assert_eq!((told.status, told.text()), (200, BODY.to_string()));
+    drop(wires);
     watch.close();
 }

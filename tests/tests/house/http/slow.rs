@@ -175,6 +175,28 @@ fn answers_that_nobody_takes_fill_no_more_than_their_apps_share() {
     watch.close();
 }
 
+/// A file that is larger than what is kept of files: whoever comes while it is on its way gets the same copy.
+#[test]
+fn a_large_file_is_in_memory_once_however_many_take_it() {
+    const FILE: usize = 70 << 20;
+    let farm = Setup::new(1).start();
+    farm.deploy("files", &[("large.bin", &"x".repeat(FILE))]);
+    let watch = Watch::over(&farm).unheard(6);
+    let before = farm.router().resident_bytes();
+    let lines = || farm.log.said("request").into_iter().filter(|line| line["app"] == "files").count();
+    let mut deaf = Vec::new();
+    for number in 1..=6 {
+        let mut wire = Wire::open_deaf(farm.address);
+        wire.send("GET /large.bin HTTP/1.1\r\nHost: files.localhost\r\n\r\n");
+        deaf.push(wire);
+        eventually(seconds(20), "it is on its way", || lines() == number);
+    }
+    let more = farm.router().resident_bytes().saturating_sub(before);
+    assert!(more < 2 * FILE as u64, "{more} bytes more for {} clients", deaf.len());
+    drop(deaf);
+    watch.close();
+}
+
 /// Who has said all may close that side and still be answered; who goes away costs no more than the run of the request.
 #[test]
 fn a_half_closed_connection_is_answered() {
