@@ -1,4 +1,7 @@
 //! An app's own deployed files, as its workers read them: the sources under `api/`, and single files under `private/`.
+//!
+//! They may come to many mebibytes, so they are read a step at a time. The files of a version never change while it is
+//! there, and its number is never used again: steps that all find it have read of the same files.
 
 use fazt_protocol::{
     limit::OP_BODY_BYTES,
@@ -7,65 +10,105 @@ use fazt_protocol::{
         files::{Op, write_source},
     },
 };
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use crate::{
     chunks,
-    question::Reply,
     readers::Reading,
     refusal::{OpError, invalid},
 };
 
+/// What one step reads, but for the end of the source that takes it there.
+const STEP_BYTES: usize = 1024 * 1024;
+/// The most files that one step looks at, however small they are.
+const STEP_FILES: usize = 500;
+
 const SOURCES: &str = "SELECT file.path, content.upload, content.size
     FROM version JOIN file ON file.fileset = version.fileset JOIN content ON content.hash = file.hash
     WHERE version.app = ?1 AND version.version = ?2 AND file.encoding = 0
-    AND file.path >= 'api/' AND file.path < 'api0' ORDER BY file.path";
+    AND file.path > ?3 AND file.path < 'api0' ORDER BY file.path LIMIT ?4";
 const ONE: &str = "SELECT content.upload, content.size
     FROM version JOIN file ON file.fileset = version.fileset JOIN content ON content.hash = file.hash
     WHERE version.app = ?1 AND version.version = ?2 AND file.encoding = 0 AND file.path = ?3";
+const IS_THERE: &str = "SELECT 1 FROM version WHERE app = ?1 AND version = ?2";
 
-/// Answers a read of the version that the channel is bound to.
-pub(crate) fn answer(reading: &Reading<'_>, version: u64, op: &Op) -> Result<Reply, OpError> {
-    let body = match op {
-        Op::Sources => Some(sources(reading, version)?),
-        Op::Read { path } if path.starts_with("private/") => read(reading, version, path)?,
-        Op::Read { .. } => return Err(invalid("path: only files under private/ are read").into()),
-    };
-    Ok(body.map_or_else(|| Reply::of(Found::Nothing), |body| Reply::with(Found::Bytes, body)))
+/// What has been read so far.
+#[derive(Debug)]
+pub(crate) struct Load {
+    /// Files up to this path are done.
+    after: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
-fn sources(reading: &Reading<'_>, version: u64) -> Result<Vec<u8>, OpError> {
-    let mut statement = reading.sql.prepare_cached(SOURCES)?;
-    let mut rows = statement.query(params![reading.app, version])?;
-    let mut out = Vec::new();
-    while let Some(row) = rows.next()? {
-        let path: String = row.get(0)?;
-        if is_source(&path) {
-            write_source(&path, &content(reading.sql, row.get(1)?, row.get(2)?)?, &mut out);
+impl Load {
+    pub(crate) fn new() -> Self {
+        Self { after: "api/".to_owned(), bytes: Vec::new() }
+    }
+
+    /// Reads on, of the version that the channel is bound to; returns what was found once all of it was read.
+    pub(crate) fn step(&mut self, reading: &Reading<'_>, version: u64, op: &Op) -> Result<Option<Found>, OpError> {
+        // One snapshot: what was found is still there when its bytes are read.
+        let snapshot = reading.sql.unchecked_transaction()?;
+        let found = match op {
+            Op::Sources => self.read_sources(reading, version)?,
+            Op::Read { path } if path.starts_with("private/") => self.read_file(reading, version, path)?,
+            Op::Read { .. } => return Err(invalid("path: only files under private/ are read").into()),
+        };
+        drop(snapshot);
+        Ok(found)
+    }
+
+    fn read_sources(&mut self, reading: &Reading<'_>, version: u64) -> Result<Option<Found>, OpError> {
+        let until = self.bytes.len().saturating_add(STEP_BYTES);
+        let mut statement = reading.sql.prepare_cached(SOURCES)?;
+        let mut rows = statement.query(params![reading.app, version, self.after, STEP_FILES as i64])?;
+        let mut files: usize = 0;
+        while let Some(row) = rows.next()? {
+            let path: String = row.get(0)?;
+            files = files.saturating_add(1);
+            if is_source(&path) {
+                let (upload, size) = (row.get(1)?, row.get(2)?);
+                let mut content = Vec::new();
+                chunks::read(reading.sql, upload, (0, size), &mut content)?;
+                write_source(&path, &content, &mut self.bytes);
+            }
+            self.after = path;
+            if self.bytes.len() >= until {
+                return Ok(None);
+            }
         }
+        if files >= STEP_FILES {
+            return Ok(None);
+        }
+        // Without it the files of the last steps were missed.
+        if !reading.sql.prepare_cached(IS_THERE)?.exists(params![reading.app, version])? {
+            return Err(gone());
+        }
+        Ok(Some(Found::Bytes))
     }
-    Ok(out)
+
+    fn read_file(&mut self, reading: &Reading<'_>, version: u64, path: &str) -> Result<Option<Found>, OpError> {
+        let mut statement = reading.sql.prepare_cached(ONE)?;
+        let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?));
+        let found = statement.query_row(params![reading.app, version, path], row).optional()?;
+        let Some((upload, size)) = found else {
+            return if self.bytes.is_empty() { Ok(Some(Found::Nothing)) } else { Err(gone()) };
+        };
+        if size > OP_BODY_BYTES as u64 {
+            let message = format!("path: the file has {size} bytes, one call moves at most {OP_BODY_BYTES}");
+            return Err(Refusal::new(Code::TooLarge, message).into());
+        }
+        let at = self.bytes.len() as u64;
+        let until = at.saturating_add(STEP_BYTES as u64).min(size);
+        if until > at {
+            chunks::read(reading.sql, upload, (at, until), &mut self.bytes)?;
+        }
+        Ok((until >= size).then_some(Found::Bytes))
+    }
 }
 
-fn read(reading: &Reading<'_>, version: u64, path: &str) -> Result<Option<Vec<u8>>, OpError> {
-    let mut statement = reading.sql.prepare_cached(ONE)?;
-    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?));
-    let found = statement.query_row(params![reading.app, version, path], row).optional()?;
-    let Some((upload, size)) = found else { return Ok(None) };
-    if size > OP_BODY_BYTES as u64 {
-        let message = format!("path: the file has {size} bytes, one call moves at most {OP_BODY_BYTES}");
-        return Err(Refusal::new(Code::TooLarge, message).into());
-    }
-    content(reading.sql, upload, size).map(Some)
-}
-
-/// The bytes of one content.
-fn content(sql: &Connection, upload: i64, size: u64) -> Result<Vec<u8>, OpError> {
-    let mut bytes = Vec::new();
-    if size > 0 {
-        chunks::read(sql, upload, (0, size), &mut bytes)?;
-    }
-    Ok(bytes)
+fn gone() -> OpError {
+    Refusal::new(Code::Unavailable, "the app's version was removed while its files were read").into()
 }
 
 /// Whether a worker loads it.

@@ -16,6 +16,7 @@ mod files;
 mod json;
 mod kv;
 mod leash;
+mod loads;
 mod logs;
 mod once;
 mod open;

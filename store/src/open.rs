@@ -26,6 +26,7 @@ pub(crate) struct Opened {
     pub(crate) writer: Connection,
     pub(crate) point: Connection,
     pub(crate) readers: Vec<Connection>,
+    pub(crate) loads: Connection,
     /// Where the last owner did not close the file: one more, to check it with.
     pub(crate) check: Option<Connection>,
 }
@@ -47,8 +48,8 @@ pub(crate) fn open(config: &Config) -> Result<Opened, Refused> {
     refuse_beside_a_corrupt_file(&path)?;
     let unclean = fs::metadata(beside(&path, "-wal")).is_ok_and(|log| log.len() > 0);
     let opened = connect(&path, config, unclean).map_err(|error| refused(&path, error));
-    let (writer, point, readers, check) = opened?;
-    Ok(Opened { locks, writer, point, readers, check })
+    let Connections { writer, point, readers, loads, check } = opened?;
+    Ok(Opened { locks, writer, point, readers, loads, check })
 }
 
 /// Makes the folder and locks it. The lock is the kernel's: it goes with the process, however that ends.
@@ -83,7 +84,13 @@ fn own(folder: &Path, path: &Path) -> Result<File, Refused> {
     Ok(lock)
 }
 
-type Connections = (Connection, Connection, Vec<Connection>, Option<Connection>);
+struct Connections {
+    writer: Connection,
+    point: Connection,
+    readers: Vec<Connection>,
+    loads: Connection,
+    check: Option<Connection>,
+}
 
 fn connect(path: &Path, config: &Config, unclean: bool) -> Result<Connections, SchemaError> {
     let writer = Connection::writer(path, config)?;
@@ -93,8 +100,8 @@ fn connect(path: &Path, config: &Config, unclean: bool) -> Result<Connections, S
     let reader = || Connection::reader(path, config, &writer);
     let readers = (0..READERS).map(|_| reader()).collect::<Result<_, _>>()?;
     let check = unclean.then(reader).transpose()?;
-    let point = reader()?;
-    Ok((writer, point, readers, check))
+    let (point, loads) = (reader()?, reader()?);
+    Ok(Connections { writer, point, readers, loads, check })
 }
 
 fn refused(path: &Path, error: SchemaError) -> Refused {

@@ -70,9 +70,9 @@ impl Reply {
     }
 
     /// Takes room for a large body.
-    pub(crate) fn leased(mut self, bodies: &Arc<Budget>) -> Result<Self, Refusal> {
+    pub(crate) fn leased(mut self, bodies: &Arc<Budget>, app: u64) -> Result<Self, Refusal> {
         if self.body.len() > CHUNK_BYTES {
-            let mut lease = bodies.lease();
+            let mut lease = bodies.lease(app);
             if !lease.grow(self.body.len()) {
                 return Err(Refusal::new(Code::Unavailable, "too many large answers at once; try again"));
             }

@@ -27,6 +27,7 @@ use tokio::{
 use crate::{
     config::Config,
     control::{self, Control, Ended},
+    loads,
     open::{self, Opened},
     readers,
     store::Store,
@@ -60,9 +61,10 @@ pub(crate) async fn run(config: Config, opened: Opened, registry: OwnedFd) -> Re
         pipe.send(&FromStore::Refused { reason: mismatch.to_string() }).await?;
         return Err(mismatch.into());
     }
-    let Opened { locks, writer, point, readers, check } = opened;
+    let Opened { locks, writer, point, readers, loads, check } = opened;
     let store = Store::new(&config, point, GrantKey::new(grant_key));
-    let readers = readers::start(&store, readers)?;
+    let mut readers = readers::start(&store, readers)?;
+    readers.push(loads::start(&store, loads)?);
     let writer = writer::start(&store, writer)?;
     if let Some(check) = check {
         thread::Builder::new().name("check".to_owned()).spawn(move || open::check(&check))?;
@@ -98,6 +100,7 @@ pub(crate) async fn run(config: Config, opened: Opened, registry: OwnedFd) -> Re
 async fn close(store: &Store, readers: Vec<JoinHandle<()>>, writer: JoinHandle<()>) {
     store.scans.close();
     store.reads.close();
+    store.loads.close();
     join(readers).await;
     drop(store.point.lock().take());
     store.writes.close();

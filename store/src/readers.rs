@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     connection::Connection,
-    ds, files, kv,
+    ds, kv,
     question::{Question, Reply},
     queue::{Queue, Taken},
     refusal::{OpError, invalid, late},
@@ -48,7 +48,7 @@ pub(crate) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(sql: &'a rusqlite::Connection, app: u64) -> Self {
+    pub(crate) fn new(sql: &'a rusqlite::Connection, app: u64) -> Self {
         Self { sql, app, now_ms: crate::store::unix_ms() }
     }
 }
@@ -136,14 +136,14 @@ pub(crate) fn execute(connection: &Connection, question: &Question, store: &Stor
             Op::Kv(op) => kv::read::answer(&reading, op),
             Op::Ds(op) => ds::find::answer(&reading, op, &question.body),
             Op::S3(op) => s3::read::answer(&reading, op),
-            Op::Files(op) => files::answer(&reading, channel.version, op),
+            Op::Files(_) => Err(invalid("files have a thread of their own").into()),
         }
     });
-    outcome.map_err(|error| logged(error, question)).and_then(|reply| reply.leased(&store.bodies))
+    outcome.map_err(|error| logged(error, question)).and_then(|reply| reply.leased(&store.bodies, channel.app))
 }
 
 /// The answer to what failed; where SQLite did, the log has it.
-fn logged(error: OpError, question: &Question) -> Refusal {
+pub(crate) fn logged(error: OpError, question: &Question) -> Refusal {
     if let (OpError::Sql(sql), false) = (&error, error.is_interrupt()) {
         let (request_id, app, op) = (question.request.as_str(), question.channel.app_name.as_str(), question.op.name());
         tracing::error!(request_id, app, op, "failed to read: {sql}");

@@ -1,4 +1,5 @@
-//! Which thread does what: point reads at once, scans by the readers, writes by the one writer.
+//! Which thread does what: point reads at once, scans by the readers, deployed files by a thread of their own, writes by
+//! the one writer.
 
 use fazt_protocol::op::{Op, ds, kv, s3};
 
@@ -17,6 +18,8 @@ pub(crate) enum Route {
     Here,
     /// By a reader: it may take a while.
     Reader,
+    /// By the thread for deployed files.
+    Loads,
     /// By the writer.
     Writer,
 }
@@ -26,7 +29,8 @@ pub(crate) fn route(op: &Op, delayed: bool) -> Route {
     let point = match op {
         Op::Kv(kv::Op::Get { .. } | kv::Op::GetVersion { .. }) | Op::S3(s3::Op::Head { .. }) => true,
         // Of `getMany` each value may be a mebibyte, and everybody would wait for all of them.
-        Op::Ds(_) | Op::Kv(_) | Op::S3(_) | Op::Files(_) => false,
+        Op::Files(_) => return Route::Loads,
+        Op::Ds(_) | Op::Kv(_) | Op::S3(_) => false,
     };
     match (op.is_write(), point && !delayed) {
         (true, _) => Route::Writer,
@@ -66,6 +70,7 @@ impl Store {
                 let job = Box::new(Job { question, plan: None });
                 self.writes.push(app, Write::Op(job)).map_err(drop)
             }
+            Route::Loads => self.loads.push(app, question).map_err(drop),
             Route::Writer | Route::Reader | Route::Here => {
                 let queue = if scans(&question.op, &question.body) { &self.scans } else { &self.reads };
                 queue.push(app, Read::Op(Box::new(question))).map_err(drop)

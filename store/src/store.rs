@@ -14,8 +14,8 @@ use fazt_protocol::{grant::GrantKey, registry::Status};
 use parking_lot::Mutex;
 
 use crate::{
-    budget::Budget, config::Config, connection::Connection, delay::Delay, queue::Queue, readers::Read, schema,
-    session::Channel, writer::Write,
+    budget::Budget, config::Config, connection::Connection, delay::Delay, question::Question, queue::Queue,
+    readers::Read, schema, session::Channel, writer::Write,
 };
 
 /// Threads that read: all but one scan, and that one never does.
@@ -37,6 +37,8 @@ pub(crate) struct Store {
     pub(crate) scans: Queue<Read>,
     /// Reads of which each is of few rows: they never wait for a scan, whosever it is.
     pub(crate) reads: Queue<Read>,
+    /// Reads of deployed files, which may be of many mebibytes each.
+    pub(crate) loads: Queue<Question>,
     pub(crate) bodies: Arc<Budget>,
     pub(crate) counters: Counters,
     pub(crate) key: GrantKey,
@@ -79,6 +81,7 @@ impl Store {
             writes: Queue::new(usize::MAX),
             scans: Queue::new(SCANS),
             reads: Queue::new(usize::MAX),
+            loads: Queue::new(1),
             bodies: Budget::new(BODIES),
             counters: Counters::default(),
             key,

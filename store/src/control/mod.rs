@@ -118,7 +118,7 @@ impl Control {
 
     fn begin(&mut self, correlation: u64, ask: Box<Ask>, first: Part) {
         let limit = if matches!(*ask, Ask::File { .. }) { APP_BYTES } else { 0 };
-        let mut lease = self.store.bodies.lease();
+        let mut lease = self.store.bodies.lease_for_registry();
         let mut hasher = blake3::Hasher::new();
         hasher.update(&first.bytes);
         let whole = first.last;

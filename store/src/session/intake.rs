@@ -13,11 +13,7 @@ use fazt_protocol::{
     op::{Code, Op, Refusal, ds, kv, s3},
 };
 
-use crate::{
-    budget::{Budget, Lease},
-    leash::Leash,
-    refusal::invalid,
-};
+use crate::{budget::Lease, leash::Leash, refusal::invalid};
 
 /// A question and what has come of its body.
 #[derive(Debug)]
@@ -54,14 +50,9 @@ pub(crate) struct Asked {
 
 impl Intake {
     /// Begins with the part that came with the question, and with its refusal where it has no leave.
-    pub(crate) fn begin(
-        asked: Asked,
-        refused: Option<Refusal>,
-        first: Part,
-        bodies: &Arc<Budget>,
-    ) -> Result<Self, Breach> {
+    pub(crate) fn begin(asked: Asked, refused: Option<Refusal>, first: Part, lease: Lease) -> Result<Self, Breach> {
         let hasher = matches!(asked.op, Op::S3(s3::Op::Put { .. })).then(blake3::Hasher::new);
-        let kept = refused.map_or_else(|| Ok(Kept { body: None, lease: bodies.lease(), hasher }), Err);
+        let kept = refused.map_or_else(|| Ok(Kept { body: None, lease, hasher }), Err);
         let mut intake = Self { asked, kept, seen: 0, whole: false };
         intake.push(first)?;
         Ok(intake)

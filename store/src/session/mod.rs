@@ -174,7 +174,7 @@ impl Session {
         let refused = refused.or_else(|| once::check(ask.once.as_deref(), &ask.op).err());
         let Ask { number, once, op, .. } = ask;
         let asked = Asked { number, once, op, request, leash, asked_ns, request_ends_ns };
-        self.intake = Some(Intake::begin(asked, refused, ask.body, &self.store.bodies)?);
+        self.intake = Some(Intake::begin(asked, refused, ask.body, self.store.bodies.lease(self.channel.app))?);
         self.settle();
         Ok(())
     }
@@ -225,7 +225,7 @@ impl Session {
 
     fn refuse(&self, number: u64, asked_ns: u64, refusal: Refusal) {
         let spent_us = u32::try_from(clock::now_ns().saturating_sub(asked_ns) / 1_000).unwrap_or(u32::MAX);
-        self.channel.outlet.send(encode(number, spent_us, Err(refusal)), self.store.bodies.lease());
+        self.channel.outlet.send(encode(number, spent_us, Err(refusal)), self.store.bodies.lease(self.channel.app));
     }
 
     /// When the question in hand, or its body, must be there.

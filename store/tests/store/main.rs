@@ -12,6 +12,7 @@ mod hostile;
 mod isolation;
 mod keys;
 mod lifecycle;
+mod loads;
 mod once;
 mod orders;
 mod registry;

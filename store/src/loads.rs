@@ -1,0 +1,89 @@
+//! The thread that reads apps' deployed files for their workers, which may come to many mebibytes: nothing else waits for
+//! it, and it reads a step of each app's in turn, so that a small app is loaded soon beside large ones.
+
+use std::{
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use fazt_protocol::op::{Code, Op, Refusal};
+
+use crate::{
+    budget::Lease,
+    connection::Connection,
+    files::Load,
+    question::{Question, Reply},
+    queue::Taken,
+    readers::{Reading, logged},
+    refusal::{OpError, invalid, late},
+    store::Store,
+};
+
+/// A question that is being answered.
+#[derive(Debug)]
+struct Loading {
+    question: Question,
+    load: Load,
+    lease: Lease,
+}
+
+/// Starts the thread. It ends when its queue is closed and empty, and closes its connection.
+pub(crate) fn start(store: &Arc<Store>, connection: Connection) -> std::io::Result<JoinHandle<()>> {
+    let store = Arc::clone(store);
+    thread::Builder::new().name("loads".to_owned()).spawn(move || run(&store, &connection))
+}
+
+fn run(store: &Store, connection: &Connection) {
+    let mut loading: Vec<Loading> = Vec::new();
+    loop {
+        // The queue gives out one of each app at a time.
+        let patience = if loading.is_empty() { Duration::from_secs(3_600) } else { Duration::ZERO };
+        match store.loads.take(usize::MAX, patience) {
+            Taken::Work(questions) => {
+                loading.extend(questions.into_iter().map(|(_app, question)| begin(store, question)))
+            }
+            Taken::Closed if loading.is_empty() => return,
+            Taken::Nothing | Taken::Closed => {}
+        }
+        let round = std::mem::take(&mut loading);
+        loading.extend(round.into_iter().filter_map(|next| go_on(store, connection, next)));
+    }
+}
+
+fn begin(store: &Store, question: Question) -> Loading {
+    let lease = store.bodies.lease(question.channel.app);
+    Loading { question, load: Load::new(), lease }
+}
+
+/// Reads a step; gives back what is not at its end.
+fn go_on(store: &Store, connection: &Connection, mut loading: Loading) -> Option<Loading> {
+    if let Some(delay) = store.delay.filter(|_| loading.question.is_wanted()) {
+        delay.hold_up();
+    }
+    let outcome = match step(connection, &mut loading) {
+        Ok(None) => return Some(loading),
+        Ok(Some(reply)) => Ok(Reply { lease: Some(loading.lease), ..reply }),
+        Err(refusal) => Err(refusal),
+    };
+    let app = loading.question.channel.app;
+    loading.question.answer(store, outcome);
+    store.loads.done(app);
+    None
+}
+
+fn step(connection: &Connection, Loading { question, load, lease }: &mut Loading) -> Result<Option<Reply>, Refusal> {
+    if !question.start() {
+        return Err(late());
+    }
+    let Op::Files(op) = &question.op else { return Err(invalid("not a read of files")) };
+    let before = load.bytes.len();
+    let channel = &question.channel;
+    let found =
+        connection.within(&question.leash, |sql| load.step(&Reading::new(sql, channel.app), channel.version, op));
+    let found = found.map_err(|error: OpError| logged(error, question))?;
+    if !lease.grow(load.bytes.len().saturating_sub(before)) {
+        return Err(Refusal::new(Code::Unavailable, "too many large answers at once; try again"));
+    }
+    Ok(found.map(|found| Reply::with(found, std::mem::take(&mut load.bytes))))
+}
