@@ -143,8 +143,16 @@ impl<'a> App<'a> {
         if self.tree.files() == 0 {
             return Err(Rule::NoFile.by_archive().into());
         }
-        if self.tree.has_sources() && !self.tree.has_file(source::HANDLER) {
+        let sources = self.tree.source_bytes();
+        if sources > 0 && !self.tree.has_file(source::HANDLER) {
             self.warnings.add(format!("there is no {}: requests under /api/ find no handler", source::HANDLER));
+        }
+        if sources > limit::SOURCES_AT_EASE_BYTES {
+            let mib = sources / (1024 * 1024);
+            self.warnings.add(format!(
+                "the sources under api/ have {mib} MiB, which every worker loads before its first answer: leave out \
+                 what no handler requires, and keep data in storage"
+            ));
         }
         Ok(Built { manifest: self.manifest, warnings: self.warnings.finish() })
     }

@@ -41,9 +41,9 @@ impl Tree {
         self.files
     }
 
-    /// Whether there is any source that is not empty.
-    pub(super) fn has_sources(&self) -> bool {
-        self.source_bytes > 0
+    /// All sources together.
+    pub(super) fn source_bytes(&self) -> u64 {
+        self.source_bytes
     }
 
     /// Whether there is a file with exactly that path.

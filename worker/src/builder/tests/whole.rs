@@ -145,6 +145,18 @@ fn what_no_app_needs_is_left_out_with_a_warning() {
 }
 
 #[test]
+fn who_deploys_many_mebibytes_of_sources_is_told_what_they_cost() {
+    let source = " ".repeat(1024 * 1024);
+    let tar = |sources: usize| {
+        let main = Tar::default().file("api/main.js", "1");
+        (1..=sources).fold(main, |tar, number| tar.file(&format!("api/{number}.js"), &source)).end()
+    };
+    assert_eq!(drive(&tar(3)).end.unwrap().warnings, [""; 0]);
+    let warnings = drive(&tar(5)).end.unwrap().warnings;
+    assert!(matches!(&warnings[..], [one] if one.starts_with("the sources under api/ have 5 MiB")), "{warnings:?}");
+}
+
+#[test]
 fn an_app_may_have_as_many_files_as_the_limit_says() {
     let tar = (0..APP_FILES).fold(Tar::default(), |tar, number| tar.file(&format!("f/{number}"), "x"));
     assert_eq!(drive(&gzip(&tar.clone().end())).contents.len(), APP_FILES);
