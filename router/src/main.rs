@@ -17,6 +17,7 @@ mod fault;
 mod house;
 mod inherit;
 mod serve;
+mod share;
 mod signals;
 mod store;
 mod telemetry;

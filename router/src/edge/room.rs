@@ -5,12 +5,16 @@
 //! What all bodies hold together is bounded, and what one app's hold is a part of what the others left: who visits one app, or
 //! many, keeps nobody from another. Small answers are not counted: how many connections there may be bounds those.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::fault::{Code, Fault};
+pub(super) use crate::share::Full;
+use crate::{
+    fault::{Code, Fault},
+    share::Shares,
+};
 
 /// The largest answer that needs no room.
 const SMALL_BYTES: usize = 16 * 1024;
@@ -18,25 +22,8 @@ const SMALL_BYTES: usize = 16 * 1024;
 /// Room for the bodies of all apps.
 #[derive(Debug)]
 pub struct Room {
-    bytes: usize,
-    /// One app may have one of so many parts of what the others left.
-    parts: usize,
-    held: Mutex<Held>,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    all: usize,
-    by_app: HashMap<u64, usize>,
-}
-
-/// Why there is no room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Full {
-    /// The app has its share.
-    Share,
-    /// Nobody has any.
-    All,
+    /// In bytes.
+    shares: Mutex<Shares>,
 }
 
 /// An answer that has its room for as long as anybody holds a byte of it.
@@ -51,30 +38,17 @@ impl Room {
     /// their shares, the next one finds some.
     #[must_use]
     pub fn new(bytes: usize, parts: usize) -> Arc<Self> {
-        Arc::new(Self { bytes, parts, held: Mutex::default() })
+        Arc::new(Self { shares: Mutex::new(Shares::new(bytes, parts)) })
     }
 
     /// Takes room for an app, or for the farm's own pages, which have no share.
     pub(super) fn take(&self, app: Option<u64>, bytes: usize) -> Result<(), Full> {
-        let mut held = self.held.lock();
-        self.fits(&held, app, bytes)?;
-        held.all = held.all.saturating_add(bytes);
-        if let Some(app) = app {
-            let own = held.by_app.entry(app).or_default();
-            *own = own.saturating_add(bytes);
-        }
-        Ok(())
+        self.shares.lock().take(app, bytes)
     }
 
     /// Gives back what was taken.
     pub(super) fn give(&self, app: Option<u64>, bytes: usize) {
-        let mut held = self.held.lock();
-        held.all = held.all.saturating_sub(bytes);
-        let Some(app) = app else { return };
-        match held.by_app.get_mut(&app) {
-            Some(own) if *own > bytes => *own = own.saturating_sub(bytes),
-            _ => drop(held.by_app.remove(&app)),
-        }
+        self.shares.lock().give(app, bytes);
     }
 
     /// Refuses who would run for an answer that finds no room, before it runs.
@@ -82,7 +56,7 @@ impl Room {
     /// # Errors
     /// 503 where there is none.
     pub fn check(&self, app: u64) -> Result<(), Fault> {
-        self.fits(&self.held.lock(), Some(app), SMALL_BYTES).map_err(|_full| full())
+        self.shares.lock().fits(Some(app), SMALL_BYTES).map_err(|_full| full())
     }
 
     /// An app's answer with its room.
@@ -95,18 +69,6 @@ impl Room {
         }
         self.take(Some(app), body.len()).map_err(|_full| full())?;
         Ok(Bytes::from_owner(Answer { body, app, room: Arc::clone(self) }))
-    }
-
-    fn fits(&self, held: &Held, app: Option<u64>, bytes: usize) -> Result<(), Full> {
-        let own = app.and_then(|app| held.by_app.get(&app)).copied().unwrap_or_default();
-        let left = self.bytes.saturating_sub(held.all).saturating_add(own);
-        if held.all.saturating_add(bytes) > self.bytes {
-            Err(Full::All)
-        } else if app.is_some() && own.saturating_add(bytes) > left.checked_div(self.parts).unwrap_or(left) {
-            Err(Full::Share)
-        } else {
-            Ok(())
-        }
     }
 }
 
@@ -147,16 +109,6 @@ mod tests {
         drop(part);
         assert!(keep(1).is_ok());
         drop(second);
-        assert!(room.held.lock().all == 0 && room.held.lock().by_app.is_empty());
-    }
-
-    #[test]
-    fn the_farms_own_pages_have_what_is_left() {
-        let room = Room::new(8, 4);
-        assert_eq!((room.take(Some(1), 2), room.take(Some(1), 1)), (Ok(()), Err(Full::Share)));
-        assert_eq!((room.take(None, 6), room.take(None, 1)), (Ok(()), Err(Full::All)));
-        room.give(None, 6);
-        assert_eq!((room.take(Some(2), 2), room.take(Some(2), 1)), (Err(Full::Share), Ok(())));
-        assert_eq!((room.take(None, 5), room.take(Some(3), 1)), (Ok(()), Err(Full::All)));
+        assert_eq!(room.take(None, 4 * LARGE), Ok(()), "all of it is back");
     }
 }

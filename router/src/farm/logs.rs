@@ -23,10 +23,12 @@ use tokio::{
 };
 
 use super::counts::{Counts, count};
-use crate::{catalog::Served, store::Store};
+use crate::{catalog::Served, share::Shares, store::Store};
 
 /// Lines that wait for the store.
 const WAITING: usize = 4_096;
+/// One app's are at most one of so many parts of what the others left.
+const PARTS: usize = 2;
 /// How often it is said that lines were dropped.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -41,8 +43,7 @@ pub struct Logs {
 /// Whose lines wait, and whose were dropped since that was last said.
 #[derive(Debug)]
 struct Waiting {
-    room: usize,
-    by_app: HashMap<u64, usize>,
+    lines: Shares,
     lost: HashMap<Arc<str>, u64>,
 }
 
@@ -70,29 +71,22 @@ impl Logs {
 
 impl Waiting {
     fn new(room: usize) -> Self {
-        Self { room, by_app: HashMap::new(), lost: HashMap::new() }
+        Self { lines: Shares::new(room, PARTS), lost: HashMap::new() }
     }
 
     /// Whether one more line of this app may wait.
     fn admit(&mut self, app: u64, name: &Arc<str>) -> bool {
-        let own = self.by_app.get(&app).copied().unwrap_or_default();
-        if own >= self.room {
+        let admitted = self.lines.take(Some(app), 1).is_ok();
+        if !admitted {
             let lost = self.lost.entry(Arc::clone(name)).or_default();
             *lost = lost.saturating_add(1);
-            return false;
         }
-        self.by_app.insert(app, own.saturating_add(1));
-        self.room = self.room.saturating_sub(1);
-        true
+        admitted
     }
 
     /// One of its lines is on its way to the store.
     fn release(&mut self, app: u64) {
-        self.room = self.room.saturating_add(1);
-        match self.by_app.get_mut(&app) {
-            Some(own) if *own > 1 => *own = own.saturating_sub(1),
-            _ => drop(self.by_app.remove(&app)),
-        }
+        self.lines.give(Some(app), 1);
     }
 
     /// Says of each app how many lines were dropped since the last time.
@@ -181,7 +175,7 @@ mod tests {
         }
         assert_eq!(admitted(&mut waiting, 1, 1), 0);
         (0..60).for_each(|_| waiting.release(1));
-        assert_eq!(waiting.by_app.get(&1), None);
+        assert_eq!(waiting.lines.held_by(1), 0);
         assert!(admitted(&mut waiting, 1, 1_000) >= 40, "what is carried away makes room");
     }
 
