@@ -1,22 +1,25 @@
-//! The apps' logs: lines in batches, the newest ten thousand of a week.
+//! The apps' logs: lines in batches, the newest ten thousand of a week. What they take of the file is bounded by the length
+//! of a line, and is nobody's quota.
 
 use fazt_protocol::{
     call::{Level, Source},
     limit::PAGE_ENTRIES,
     registry::{Answer, LogFilter, LogRecord},
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::{refusal::OpError, writer::Hand};
 
 /// What the lines of one answer may come to.
 const ANSWER_BYTES: usize = 256 * 1024;
-/// The old lines of an app are cut at each line whose number is a multiple of this.
+/// The old lines of an app are cut each time that so many more of its own have come.
 const CUT_EVERY: i64 = 256;
 /// Rows removed in one step.
 const ROWS: i64 = 500;
 
 const APPEND: &str = "INSERT INTO log (app, at, level, source, request, message) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+/// One line more of an app; nothing where it is gone.
+const COUNT: &str = "UPDATE usage SET logged = logged + 1 WHERE app = ?1 RETURNING logged";
 const NEWEST: &str = "SELECT log.id, log.app, log.at, log.level, log.source, log.request, log.message
     FROM log WHERE app = (SELECT id FROM app WHERE name = ?1) AND level >= ?2 AND at >= ?3 AND id > ?4
     AND (?5 IS NULL OR request = ?5)";
@@ -25,14 +28,13 @@ const NEWEST: &str = "SELECT log.id, log.app, log.at, log.level, log.source, log
 pub(crate) fn append(hand: &mut Hand<'_>, lines: &[LogRecord]) -> Result<Answer, OpError> {
     let sql = hand.sql();
     let mut statement = sql.prepare_cached(APPEND)?;
-    let mut exists = sql.prepare_cached("SELECT 1 FROM app WHERE id = ?1")?;
+    let mut count = sql.prepare_cached(COUNT)?;
     for line in lines {
-        if !exists.exists([line.app])? {
-            continue;
-        }
+        let logged: Option<i64> = count.query_row([line.app], |row| row.get(0)).optional()?;
+        let Some(logged) = logged else { continue };
         let (level, source) = (level_code(line.level), source_code(line.source));
-        let id = statement.insert(params![line.app, line.at, level, source, line.request, line.message])?;
-        if id % CUT_EVERY == 0 {
+        statement.execute(params![line.app, line.at, level, source, line.request, line.message])?;
+        if logged % CUT_EVERY == 0 {
             cut(sql, line.app, hand.limits.log_lines)?;
         }
     }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params, types::Value};
 
 use crate::{
     question::{Question, Reply},
-    quota::Ledger,
+    quota::{Ledger, overflow_bytes},
     refusal::{OpError, invalid},
     s3::write::Step,
     writer::Hand,
@@ -21,6 +21,8 @@ use crate::{
 const TOKENS: i64 = 200;
 /// What the quota counts for a token beside what it holds: about what a row costs.
 const ROW_BYTES: u64 = 64;
+/// What lies beside these in its entry, at the most: the app, the time, the op's name.
+const BESIDE_BYTES: u64 = 48;
 
 /// How far the tokens of deletes may take an app beyond its quota.
 const OVERDRAFT_BYTES: u64 = 1024 * 1024;
@@ -132,8 +134,11 @@ impl Kept {
             Value::Text(json) => json.len(),
             Value::Null | Value::Integer(_) | Value::Real(_) => 0,
         };
-        let bytes = token.as_ref().len().saturating_add(self.target.len()).saturating_add(answer);
-        ROW_BYTES.saturating_add(bytes as u64)
+        let token = token.as_ref().len() as u64;
+        let entry = token.saturating_add(self.target.len() as u64).saturating_add(answer as u64);
+        // The token stands once more in the index by age.
+        let bytes = entry.saturating_add(overflow_bytes(entry.saturating_add(BESIDE_BYTES))).saturating_add(token);
+        ROW_BYTES.saturating_add(bytes)
     }
 }
 

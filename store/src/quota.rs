@@ -10,6 +10,12 @@ use rusqlite::{OptionalExtension, params};
 
 use crate::refusal::OpError;
 
+/// The longest entry of an index that lies whole on a page of 4 KiB which it shares (file format of SQLite, 1.6).
+const ENTRY_BYTES: u64 = 1_002;
+/// A page, and what it has of an entry that goes on in pages of its own.
+const PAGE_BYTES: u64 = 4_096;
+const OVERFLOW_BYTES: u64 = 4_092;
+
 /// Counters that are kept at most; an app beyond them is read again.
 const KEPT: usize = 10_000;
 
@@ -29,6 +35,12 @@ pub(crate) struct Ledger {
 /// Counters that were changed in the transaction in hand.
 #[derive(Debug)]
 pub(crate) struct Kept(Vec<(u64, Account)>);
+
+/// What an entry of an index takes of the file beside its bytes: what is too long for a shared page goes on in pages that
+/// it has for itself. A table without row numbers is an index too.
+pub(crate) fn overflow_bytes(entry_bytes: u64) -> u64 {
+    entry_bytes.saturating_sub(ENTRY_BYTES).div_ceil(OVERFLOW_BYTES).saturating_mul(PAGE_BYTES)
+}
 
 impl Ledger {
     /// What an app stores. An app that was removed has no account.

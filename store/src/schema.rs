@@ -3,10 +3,12 @@
 use rusqlite::Connection;
 
 /// In order; the n-th makes version n.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_once.sql"),
     include_str!("migrations/0003_collections.sql"),
+    include_str!("migrations/0004_names.sql"),
+    include_str!("migrations/0005_logged.sql"),
 ];
 
 /// What this program understands.
@@ -56,6 +58,7 @@ fn version(sql: &Connection) -> rusqlite::Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quota::overflow_bytes;
 
     #[test]
     fn a_new_file_gets_the_newest_schema_once() {
@@ -82,7 +85,31 @@ mod tests {
         sql.query_row("SELECT count(*) FROM once", [], |row| row.get::<_, i64>(0)).unwrap();
         let bytes =
             |app: i64| sql.query_row("SELECT bytes FROM usage WHERE app = ?1", [app], |row| row.get::<_, i64>(0));
-        assert_eq!((bytes(1), bytes(2)), (Ok(10 + 2 * 66), Ok(10)), "its collections are charged");
+        assert_eq!((bytes(1), bytes(2)), (Ok(10 + 2 * 68), Ok(10)), "its collections are charged");
+    }
+
+    #[test]
+    fn names_that_are_there_already_are_charged_as_new_ones_are() {
+        let sql = Connection::open_in_memory().unwrap();
+        let before = MIGRATIONS[..3].concat();
+        sql.execute_batch(&format!("{before} PRAGMA user_version = 3; PRAGMA application_id = {APPLICATION};"))
+            .unwrap();
+        sql.execute_batch(
+            "INSERT INTO app (name) VALUES ('kept'); INSERT INTO usage (app, bytes) VALUES (1, 0), (2, 0);
+             INSERT INTO kv (app, key, value, version) VALUES (1, x'010203', x'31', 1), (1, x'04', x'31', 2);
+             INSERT INTO blob VALUES (1, x'0102', 'a/ö', 7, '', 1, 0), (1, zeroblob(1024), 'a/b', 7, '', 2, 0);
+             INSERT INTO once VALUES (1, x'01', 0, 'kv.set', x'02', NULL), (1, x'0203', 0, 'ds.insert', x'', zeroblob(5000));",
+        )
+        .unwrap();
+        migrate(&sql).unwrap();
+        let bytes =
+            |app: i64| sql.query_row("SELECT bytes FROM usage WHERE app = ?1", [app], |row| row.get::<_, u64>(0));
+        let charged = 4
+            + (4 + overflow_bytes(2 + 4 + 100))
+            + (3 + overflow_bytes(1024 + 3 + 100))
+            + (1 + overflow_bytes(1 + 1 + 48))
+            + (2 + overflow_bytes(2 + 5000 + 48));
+        assert_eq!((bytes(1), bytes(2)), (Ok(charged), Ok(0)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::{
     chunks,
     json::{push_number, push_string},
     question::{Question, Reply},
+    quota::overflow_bytes,
     refusal::{OpError, invalid},
     writer::Hand,
 };
@@ -21,6 +22,11 @@ const PLAIN: &str = "application/octet-stream";
 const PUBLISH: &str = "INSERT INTO blob (app, path, mime, size, hash, upload, updated_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
     ON CONFLICT DO UPDATE SET mime = ?3, size = ?4, hash = ?5, upload = ?6, updated_at = ?7";
+
+const OLD: &str = "SELECT upload, length(CAST(mime AS BLOB)), size FROM blob WHERE app = ?1 AND path = ?2";
+
+/// What lies beside the path and the type in a blob's row, at the most.
+const BESIDE_BYTES: u64 = 100;
 
 /// What a step came to.
 #[derive(Debug)]
@@ -80,9 +86,9 @@ impl Blob<'_> {
         }
         // Looked at before the first byte is written, and again when it is published.
         let old = old(hand, self.app, self.path)?;
-        let before = old.map_or(0, |(_, size)| cost(self.path, size));
+        let before = old.map_or(0, |(_, bytes)| bytes);
         let mut account = hand.account(self.app)?;
-        Ok(account.charge(before, cost(self.path, self.body.len() as u64), hand.limits.app_bytes)?)
+        Ok(account.charge(before, self.cost(), hand.limits.app_bytes)?)
     }
 
     fn step(&self, hand: &mut Hand<'_>, staging: Option<Staging>) -> Result<Staging, OpError> {
@@ -101,8 +107,8 @@ impl Blob<'_> {
         let size = self.body.len() as u64;
         let mut account = hand.account(self.app)?;
         let old = old(hand, self.app, self.path)?;
-        let before = old.map_or(0, |(_, size)| cost(self.path, size));
-        account.charge(before, cost(self.path, size), hand.limits.app_bytes)?;
+        let before = old.map_or(0, |(_, bytes)| bytes);
+        account.charge(before, self.cost(), hand.limits.app_bytes)?;
         if let Some((old, _)) = old {
             chunks::discard(hand.sql(), old)?;
         }
@@ -111,6 +117,10 @@ impl Blob<'_> {
         hand.sql().prepare_cached(PUBLISH)?.execute(row)?;
         hand.ledger.set(self.app, account);
         Ok(())
+    }
+
+    fn cost(&self) -> u64 {
+        cost(self.path, self.mime.len() as u64, self.body.len() as u64)
     }
 
     fn reply(&self) -> Reply {
@@ -124,9 +134,9 @@ impl Blob<'_> {
 }
 
 fn delete(hand: &mut Hand<'_>, app: u64, path: &str) -> Result<bool, OpError> {
-    let Some((upload, size)) = old(hand, app, path)? else { return Ok(false) };
+    let Some((upload, bytes)) = old(hand, app, path)? else { return Ok(false) };
     let mut account = hand.account(app)?;
-    account.charge(cost(path, size), 0, u64::MAX)?;
+    account.charge(bytes, 0, u64::MAX)?;
     let mut statement = hand.sql().prepare_cached("DELETE FROM blob WHERE app = ?1 AND path = ?2")?;
     statement.execute(params![app, path.as_bytes()])?;
     chunks::discard(hand.sql(), upload)?;
@@ -134,13 +144,15 @@ fn delete(hand: &mut Hand<'_>, app: u64, path: &str) -> Result<bool, OpError> {
     Ok(true)
 }
 
-/// The upload and the size of what is there under a path.
+/// The upload of what is there under a path, and what the quota counts for it.
 fn old(hand: &Hand<'_>, app: u64, path: &str) -> Result<Option<(i64, u64)>, OpError> {
-    let mut statement = hand.sql().prepare_cached("SELECT upload, size FROM blob WHERE app = ?1 AND path = ?2")?;
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let mut statement = hand.sql().prepare_cached(OLD)?;
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, cost(path, row.get(1)?, row.get(2)?)));
     Ok(statement.query_row(params![app, path.as_bytes()], row).optional()?)
 }
 
-fn cost(path: &str, size: u64) -> u64 {
-    size.saturating_add(path.len() as u64).saturating_add(ROW_BYTES)
+fn cost(path: &str, mime_bytes: u64, size: u64) -> u64 {
+    let names = mime_bytes.saturating_add(path.len() as u64);
+    let row = names.saturating_add(ROW_BYTES).saturating_add(overflow_bytes(names.saturating_add(BESIDE_BYTES)));
+    size.saturating_add(row)
 }

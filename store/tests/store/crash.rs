@@ -73,8 +73,8 @@ fn kill_loses_nothing_that_was_acknowledged() {
     assert_eq!(sound, "ok");
     let counted = "SELECT sum(documents) - (SELECT count(*) FROM document) FROM collection";
     assert_eq!(file.query_row(counted, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
-    let used = "SELECT bytes - (SELECT sum(length(key) + length(value) + 64) FROM kv)
-        - (SELECT sum(bytes) FROM document) - (SELECT sum(length(name) + 64) FROM collection) FROM usage";
+    let used = "SELECT bytes - (SELECT sum(2 * length(key) + length(value) + 64) FROM kv)
+        - (SELECT sum(bytes) FROM document) - (SELECT sum(2 * length(name) + 64) FROM collection) FROM usage";
     assert_eq!(file.query_row(used, [], |row| row.get::<_, i64>(0)).unwrap(), 0);
     assert!(known.iter().map(|known| known.documents).sum::<u64>() > 10, "there was load");
 }

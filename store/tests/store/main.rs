@@ -15,6 +15,7 @@ mod lifecycle;
 mod loads;
 mod once;
 mod orders;
+mod quota;
 mod registry;
 mod scans;
 mod throughput;
