@@ -82,9 +82,18 @@ impl Process {
     /// Its resident memory in bytes.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default();
+        self.memory("VmRSS")
+    }
+
+    /// The most resident memory that it ever had, in bytes.
+    #[must_use]
+    pub fn peak_bytes(&self) -> u64 {
+        self.memory("VmHWM")
+    }
+
+    fn memory(&self, field: &str) -> u64 {
+        let text = self.status(field).unwrap_or_default();
+        let kib = text.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default();
         kib.saturating_mul(1024)
     }
 

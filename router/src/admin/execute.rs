@@ -1,6 +1,7 @@
 //! `POST /api/_debug/execute`: runs code in an app's context, in a worker of that app, under the same limits as a request.
 //!
-//! Code that throws or is cut off is an answer; a farm that cannot run it at all is a fault.
+//! Code that throws or is cut off is an answer; a farm that cannot run it at all is a fault. The value stays the text that the
+//! worker wrote: it is looked at whether it is JSON, and nothing is built of it, which would take a hundred times its length.
 
 use std::{
     sync::Arc,
@@ -9,8 +10,8 @@ use std::{
 
 use fazt_protocol::call::Work;
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json, value::RawValue};
 use tokio::time::timeout;
 
 use super::{Page, json as answer, no_such_app};
@@ -22,7 +23,10 @@ use crate::{
     trace::Breakdown,
 };
 
+/// The most that code may have.
 const BODY_BYTES: usize = 1 << 20;
+/// The most that its value may have, written as JSON: more than anybody reads at a console.
+const VALUE_BYTES: usize = 1 << 20;
 /// How long the end of the call is waited for, so that its figures are final.
 const SETTLE: Duration = Duration::from_secs(1);
 
@@ -32,6 +36,16 @@ struct Asked {
     app: Option<String>,
     code: String,
     timeout: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    /// None is null: for `undefined`, and where there is an error.
+    result: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+    metrics: Value,
+    logs: Value,
 }
 
 /// Executes.
@@ -68,12 +82,10 @@ async fn run(passage: &mut Passage) -> Page {
         timing.settle(*done);
     }
     passage.entry.timing = timing;
-    let result = match reply {
-        Ok(reply) => Ok(value(&reply.body)?),
-        Err(fault) if is_the_codes(fault.code) => Err(error(&fault)),
-        Err(fault) => return Err(fault),
-    };
-    answer(StatusCode::OK, &shown(passage, result))
+    match reply.and_then(|reply| value(reply.body)) {
+        Err(fault) if !is_the_codes(fault.code) => Err(fault),
+        outcome => answer(StatusCode::OK, &show(passage, outcome)),
+    }
 }
 
 fn app(passage: &Passage, named: Option<&str>) -> Result<Arc<Served>, Fault> {
@@ -103,12 +115,20 @@ fn is_the_codes(code: Code) -> bool {
     )
 }
 
-/// What the worker gave back. `undefined` is no body, and null in JSON.
-fn value(body: &[u8]) -> Result<Value, Fault> {
+/// What the worker gave back. `undefined` is no body.
+fn value(body: Vec<u8>) -> Result<Option<Box<RawValue>>, Fault> {
     if body.is_empty() {
-        return Ok(Value::Null);
+        return Ok(None);
     }
-    serde_json::from_slice(body).map_err(|_| Fault::new(Code::InvalidResponse, "the worker's answer is not JSON"))
+    let bytes = body.len();
+    if bytes > VALUE_BYTES {
+        let detail = format!(
+            "the value has {bytes} bytes as JSON, and at most {VALUE_BYTES} are given back: ask for a part of it"
+        );
+        return Err(Fault::new(Code::InvalidResponse, detail));
+    }
+    let value = String::from_utf8(body).ok().and_then(|text| RawValue::from_string(text).ok());
+    value.map(Some).ok_or_else(|| Fault::new(Code::InvalidResponse, "the worker's answer is not JSON"))
 }
 
 fn error(fault: &Fault) -> Value {
@@ -122,7 +142,7 @@ fn error(fault: &Fault) -> Value {
     })
 }
 
-fn shown(passage: &Passage, result: Result<Value, Value>) -> Value {
+fn show(passage: &Passage, outcome: Result<Option<Box<RawValue>>, Fault>) -> Shown {
     let (duration_us, parts) = passage.entry.spent();
     let Breakdown { parse_us, inject_us, execute_us, storage_us, .. } = parts;
     let timing = &passage.entry.timing;
@@ -137,8 +157,9 @@ fn shown(passage: &Passage, result: Result<Value, Value>) -> Value {
         "totalMs": ms(duration_us),
     });
     let logs = problem::lines(&timing.logs);
-    match result {
-        Ok(result) => json!({ "result": result, "metrics": metrics, "logs": logs }),
-        Err(error) => json!({ "result": null, "error": error, "metrics": metrics, "logs": logs }),
-    }
+    let (result, error) = match outcome {
+        Ok(result) => (result, None),
+        Err(fault) => (None, Some(error(&fault))),
+    };
+    Shown { result, error, metrics, logs }
 }

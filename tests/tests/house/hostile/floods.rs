@@ -17,6 +17,9 @@ const LINE_BYTES: usize = 8 << 10;
 /// What the router may have more in memory after an answer that was refused.
 const KEPT_BYTES: u64 = 2 << 20;
 
+/// What it may have more beside a value of 10 MiB, which it hears in pieces.
+const SWELL_BYTES: u64 = 48 << 20;
+
 /// What is written; the least and the most lines that come of it, and what the last of them says.
 const FLOODS: [(&str, &str, usize, usize, &str); 9] = [
     (
@@ -145,5 +148,40 @@ fn an_answer_that_is_refused_costs_the_router_nothing() {
     refused();
     let more = farm.router().resident_bytes().saturating_sub(before);
     assert!(more <= KEPT_BYTES, "J-22 the router has {more} bytes more");
+    watch.close();
+}
+
+/// What code that is executed gives back goes through the router as the text that it is: built up there, each of these would
+/// be some hundred times as large.
+#[test]
+fn a_value_that_would_swell_costs_the_router_its_length() {
+    let farm = farm_for(LIMITS);
+    let evil = Evil::new(&farm, LIMITS);
+    let watch = Watch::over(&farm);
+    let execute = |code: &str| {
+        let answer =
+            farm.admin().post("/api/_debug/execute", &json!({ "app": "evil", "code": code, "timeout": 20_000 }));
+        assert_eq!(answer.status, 200, "{code}: {:.300}", answer.text());
+        answer.text()
+    };
+    execute("1");
+    let before = farm.router().peak_bytes();
+    // One byte more than the most, and the most: an array of so many arrays, 4 bytes each, with one comma less.
+    let wide = |more: &str| format!("const a = Array(2 ** 18 - 1).fill([0]); a.push('{more}'); a");
+    let whole = execute(&wide(""));
+    let value = format!("[{}\"\"]", "[0],".repeat((1 << 18) - 1));
+    assert_eq!(value.len(), 1 << 20);
+    assert!(whole.starts_with(&format!("{{\"result\":{value},\"metrics\":{{")), "{:.300}", whole);
+    for (code, bytes) in [(wide("x"), (1 << 20) + 1), ("Array(2 ** 21 - 1).fill([[]])".to_owned(), (10 << 20) - 4)] {
+        let refused: Value = serde_json::from_str(&execute(&code)).unwrap();
+        assert_eq!((&refused["result"], &refused["error"]["code"]), (&Value::Null, &json!("invalid_response")));
+        let says = format!("the value has {bytes} bytes as JSON, and at most 1048576 are given back");
+        assert!(refused["error"]["message"].as_str().unwrap().starts_with(&says), "{refused}");
+    }
+    let deep = ["[".repeat(1_000), "]".repeat(1_000)].concat();
+    assert!(execute(&format!("JSON.parse('{deep}')")).starts_with(&format!("{{\"result\":{deep},")));
+    let more = farm.router().peak_bytes().saturating_sub(before);
+    assert!(more <= SWELL_BYTES, "the router had {more} bytes more");
+    evil.is_calm();
     watch.close();
 }
