@@ -54,6 +54,12 @@ impl Client {
         self.json(self.run(method, path, Some(body))?)
     }
 
+    /// The same for an answer that is kept as the text that came: it may hold a value of an app's, of any depth.
+    pub(crate) fn send_for_text(&self, method: Method, path: &str, body: &Value) -> Result<String, Failure> {
+        let response = self.checked(self.run(method, path, Some(body))?)?;
+        String::from_utf8(self.read(response)?).map_err(|error| self.strange(error))
+    }
+
     /// Uploads an archive, with the environment to set beside it.
     pub(crate) fn upload(&self, path: &str, environment: Option<&str>, archive: &[u8]) -> Result<Value, Failure> {
         let mut request = self

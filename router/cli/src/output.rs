@@ -1,7 +1,8 @@
 //! What goes to the terminal: tables and lines for people, JSON for programs, notes and failures on standard error.
 //!
-//! Names, messages and paths come from apps, and apps are written by strangers: a control character among them could
-//! rewrite the terminal, so each one is shown as an escape. JSON escapes them by itself.
+//! Names, messages, values and paths come from apps, and apps are written by strangers: a control character among them could
+//! rewrite the terminal, and a mark that turns the direction of writing shows text as something that it is not. So each one is
+//! shown as an escape; in JSON, where only texts can hold one, as JSON's own, so that a program reads what was meant.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -30,7 +31,20 @@ impl Output {
     /// One JSON value, spread over lines.
     pub(crate) fn value(&self, value: &Value) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string());
-        self.line(&text)
+        self.line(&json(&text))
+    }
+
+    /// One JSON value on a line of its own.
+    pub(crate) fn compact(&self, value: &Value) -> Result<(), Failure> {
+        self.line(&json(&value.to_string()))
+    }
+
+    /// A JSON text, spread over lines where it can be: what is nested too deeply, or holds half of a character, stays as it came.
+    pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
+        match serde_json::from_str(text) {
+            Ok(value) => self.value(&value),
+            Err(_) => self.line(&json(text)),
+        }
     }
 
     /// One line.
@@ -45,7 +59,7 @@ impl Output {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_header(head.to_vec());
         for row in rows {
-            table.add_row(row.iter().map(|cell| plain(cell)).collect::<Vec<_>>());
+            table.add_row(row.iter().map(|cell| one_line(cell)).collect::<Vec<_>>());
         }
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
@@ -66,8 +80,11 @@ impl Output {
 
     /// What went wrong, on standard error.
     pub(crate) fn failure(&self, failure: &Failure) {
-        let text =
-            if self.json { failure.to_json().to_string() } else { format!("fazt: {}", plain(&failure.to_string())) };
+        let text = if self.json {
+            json(&failure.to_json().to_string())
+        } else {
+            format!("fazt: {}", plain(&failure.to_string()))
+        };
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
@@ -83,20 +100,39 @@ impl Output {
 
 /// Text with its control characters made visible; line ends and tabs stay.
 pub(crate) fn plain(text: &str) -> String {
+    escape(text, |c| is_hidden(c) && !matches!(c, '\n' | '\t'), |c| c.escape_unicode().to_string())
+}
+
+/// The same of what has to stay on its line.
+pub(crate) fn one_line(text: &str) -> String {
+    escape(text, is_hidden, |c| c.escape_unicode().to_string())
+}
+
+/// The same of a JSON text. Outside of its own texts it has no such character but line ends, and those are its layout. All of them
+/// are below U+FFFF.
+fn json(text: &str) -> String {
+    escape(text, |c| is_hidden(c) && !matches!(c, '\n' | '\t'), |c| format!("\\u{:04x}", u32::from(c)))
+}
+
+fn escape(text: &str, is_meant: impl Fn(char) -> bool, escaped: impl Fn(char) -> String) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        match character {
-            '\n' | '\t' => shown.push(character),
-            control if control.is_control() || is_reordering(control) => shown.extend(control.escape_unicode()),
-            other => shown.push(other),
+        if is_meant(character) {
+            shown.push_str(&escaped(character));
+        } else {
+            shown.push(character);
         }
     }
     shown
 }
 
-/// Marks that turn the direction of writing: with them, text reads as something that it is not.
-fn is_reordering(character: char) -> bool {
-    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Control characters, and the marks that turn the direction of writing (Unicode's `Bidi_Control`).
+fn is_hidden(character: char) -> bool {
+    let is_turning = matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    character.is_control() || is_turning
 }
 
 /// `1.5 MiB`.
@@ -110,6 +146,11 @@ mod tests {
 
     #[test]
     fn a_message_cannot_drive_the_terminal() {
-        assert_eq!(plain("a\u{1b}[2Jb\r\u{202e}c\nd\te"), "a\\u{1b}[2Jb\\u{d}\\u{202e}c\nd\te");
+        let text = "a\u{1b}[2Jb\r\u{202e}c\nd\te\u{9b}f";
+        assert_eq!(plain(text), "a\\u{1b}[2Jb\\u{d}\\u{202e}c\nd\te\\u{9b}f");
+        assert_eq!(one_line("a\nb\tc\u{200f}"), "a\\u{a}b\\u{9}c\\u{200f}");
+        let written = serde_json::to_string(text).unwrap();
+        assert_eq!(json(&written), "\"a\\u001b[2Jb\\r\\u202ec\\nd\\te\\u009bf\"");
+        assert_eq!(serde_json::from_str::<String>(&json(&written)).unwrap(), text);
     }
 }

@@ -4,10 +4,10 @@
 use std::io::{self, Read};
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use ureq::http::Method;
 
-use super::{path_of, shape};
+use super::path_of;
 use crate::{args::Exec, client::Client, failure::Failure, output::Output};
 
 /// A source file's limit.
@@ -17,7 +17,8 @@ const CODE_BYTES: u64 = 1024 * 1024;
 #[serde(default, rename_all = "camelCase")]
 #[derive(Default)]
 struct Execution {
-    result: Value,
+    /// As it came.
+    result: Option<Box<RawValue>>,
     error: Option<Thrown>,
     logs: Vec<Value>,
     metrics: Metrics,
@@ -47,10 +48,10 @@ pub(crate) fn run(exec: &Exec, client: &Client, output: &Output) -> Result<(), F
     if let (Some(timeout), Some(fields)) = (exec.timeout, body.as_object_mut()) {
         fields.insert("timeout".to_owned(), json!(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)));
     }
-    let answer = client.send(Method::POST, "/api/_debug/execute", &body)?;
-    let execution: Execution = shape(&answer, client)?;
+    let answer = client.send_for_text(Method::POST, "/api/_debug/execute", &body)?;
+    let execution: Execution = serde_json::from_str(&answer).map_err(|error| client.strange(error))?;
     if output.is_json() {
-        output.value(&answer)?;
+        output.text(&answer)?;
     } else {
         print(&execution, output)?;
     }
@@ -77,12 +78,13 @@ fn print(execution: &Execution, output: &Output) -> Result<(), Failure> {
     for log in &execution.logs {
         let level = log.get("level").and_then(Value::as_str).unwrap_or("info");
         match log.get("message").and_then(Value::as_str).or(log.as_str()) {
-            Some(message) => output.note(&format!("{level:<5} {message}")),
+            // What follows in a message of several lines is set in: it cannot pass for another one.
+            Some(message) => output.note(&format!("{level:<5} {}", message.replace('\n', "\n      "))),
             None => output.note(&log.to_string()),
         }
     }
     if execution.error.is_none() {
-        output.value(&execution.result)?;
+        output.text(execution.result.as_deref().map_or("null", RawValue::get))?;
     }
     let Metrics { request_id, execute_ms, storage_ms, total_ms } = &execution.metrics;
     output.note(&format!("{request_id}: {total_ms:.1} ms, execute {execute_ms:.1}, storage {storage_ms:.1}"));

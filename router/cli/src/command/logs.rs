@@ -69,7 +69,7 @@ pub(crate) fn run(logs: &Logs, client: &Client, output: &Output) -> Result<(), F
 fn print(value: &Value, client: &Client, output: &Output) -> Result<u64, Failure> {
     let line: Line = shape(value, client)?;
     if output.is_json() {
-        output.line(&value.to_string())?;
+        output.compact(value)?;
         return Ok(line.id);
     }
     let request = line.request_id.unwrap_or_else(|| "-".to_owned());

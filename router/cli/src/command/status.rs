@@ -64,7 +64,7 @@ pub(crate) fn run(watch: bool, client: &Client, output: &Output) -> Result<(), F
         }
         match (output.is_json(), watch) {
             (true, false) => output.value(&answer)?,
-            (true, true) => output.line(&answer.to_string())?,
+            (true, true) => output.compact(&answer)?,
             (false, _) => print(shape(&answer, client)?, output)?,
         }
         if !watch {

@@ -6,7 +6,7 @@ use super::{show, traces::Request};
 use crate::{
     client::{Client, encode},
     failure::Failure,
-    output::{self, Output, plain},
+    output::{self, Output, one_line},
     time,
 };
 
@@ -73,12 +73,12 @@ fn print(trace: Trace, output: &Output) -> Result<(), Failure> {
 fn head(trace: &Trace, output: &Output) -> Result<(), Failure> {
     let Request { id, app, method, path, status, outcome, duration, started_at } = &trace.request;
     let app = app.as_deref().unwrap_or("-");
-    output.line(&plain(&format!("{id}  {app}  {method} {path}")))?;
+    output.line(&one_line(&format!("{id}  {app}  {method} {path}")))?;
     let mut parts = vec![format!("{status} {outcome}"), format!("{duration:.1} ms"), time::instant(*started_at as u64)];
     parts.extend(trace.cpu_ms.map(|ms| format!("CPU {ms:.1} ms")));
     parts.extend(trace.memory_peak.map(|peak| format!("memory {}", output::bytes(peak))));
     parts.extend(trace.worker_pid.map(|pid| format!("pid {pid}")));
-    output.line(&plain(&parts.join(", ")))
+    output.line(&one_line(&parts.join(", ")))
 }
 
 fn waterfall(trace: &Trace, output: &Output) -> Result<(), Failure> {

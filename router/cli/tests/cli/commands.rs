@@ -175,6 +175,17 @@ fn traces_are_listed_and_one_is_drawn() {
     assert_eq!(only(&peer), asked("GET", "/api/_debug/traces/req%5F1"));
 }
 
+/// The names of storage calls are a worker's word.
+#[test]
+fn a_trace_has_one_line_for_each_call_whatever_its_name_says() {
+    let trace = TRACE.replace("ds.insert", r"ds.insert\nkv.get  forged\t1.0\u009b\u202e").replace("tasks\"", "a\\rb\"");
+    let peer = Peer::new(move |_| (200, "application/json", trace.clone()));
+    let ended = peer.fazt(&["trace", "req_1"]);
+    let last = ended.stdout.lines().last().unwrap();
+    assert!(last.contains(r"ds.insert\u{a}kv.get  forged\u{9}1.0\u{9b}\u{202e}"), "{ended:?}");
+    assert!(last.contains(r"a\u{d}b"), "{ended:?}");
+}
+
 #[test]
 fn code_is_run_and_its_value_printed() {
     let peer = Peer::json(
@@ -188,6 +199,34 @@ fn code_is_run_and_its_value_printed() {
     assert_eq!(only(&peer), asked("POST", "/api/_debug/execute"));
     let sent: Value = serde_json::from_slice(&peer.got()[0].body).unwrap();
     assert_eq!(sent, json!({ "app": "todo", "code": "[1]", "timeout": 2000 }));
+}
+
+/// An app's value cannot drive the terminal, and is the same value for a program all the same.
+#[test]
+fn a_value_is_shown_without_control_characters_and_is_whole() {
+    let value = "a\u{7f}\u{9b}31m\u{202e}b\u{2067}c\u{200f}";
+    let answer = json!({ "result": [value], "metrics": {}, "logs": [{ "level": "info", "message": "a\n\u{9b}b" }] });
+    let peer = Peer::new(move |_| (200, "application/json", answer.to_string()));
+    for (ended, at) in
+        [(peer.fazt(&["exec", "todo", "v"]), "/0"), (peer.fazt(&["--json", "exec", "todo", "v"]), "/result/0")]
+    {
+        assert!(ended.stdout.contains(r#""a\u007f\u009b31m\u202eb\u2067c\u200f""#), "{ended:?}");
+        assert_eq!(read(&ended.stdout).pointer(at).unwrap(), value);
+        assert!(ended.stderr.is_empty() || ended.stderr.starts_with("info  a\n      \\u{9b}b\n:"), "{ended:?}");
+    }
+}
+
+/// What no tree of a program's own could hold is printed as the farm gave it.
+#[test]
+fn a_value_of_any_depth_is_printed_as_it_came() {
+    let deep = ["[".repeat(5_000), "]".repeat(5_000)].concat();
+    for value in [deep, r#""\ud800""#.to_owned()] {
+        let answer = format!(r#"{{ "result": {value}, "metrics": {{ "requestId": "req_1" }}, "logs": [] }}"#);
+        let (whole, peer) = (answer.clone(), Peer::new(move |_| (200, "application/json", answer.clone())));
+        let ended = peer.fazt(&["exec", "todo", "v"]);
+        assert!(ended.code == Some(0) && ended.stdout == format!("{value}\n"), "{:.300}", ended.stderr);
+        assert!(peer.fazt(&["--json", "exec", "todo", "v"]).stdout == format!("{whole}\n"));
+    }
 }
 
 #[test]
