@@ -89,6 +89,9 @@ pub(crate) struct Deploy {
     /// The app's name; else the manifest's, else the folder's.
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// Replace the app that manifest.json names, also where it was not deployed from this folder before.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
     /// An environment variable to set with this version; repeatable.
     #[arg(long = "env", value_name = "K=V")]
     pub(crate) env: Vec<String>,

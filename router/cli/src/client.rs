@@ -39,6 +39,11 @@ impl Client {
         Ok(Self { server: check_server(server)?, token })
     }
 
+    /// The farm's address.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
     /// Gets a value.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
         self.json(self.run(Method::GET, path, None)?)

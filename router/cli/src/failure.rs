@@ -31,6 +31,9 @@ pub(crate) enum Failure {
     /// The server refused.
     #[error("{0}")]
     Refused(Problem),
+    /// An app that only a manifest names would be replaced.
+    #[error("{0}")]
+    Replaces(String),
     /// The code that was to be run threw, or was cut off.
     #[error("{0}")]
     Threw(String),
@@ -77,6 +80,7 @@ impl Failure {
             Self::Rule { .. }
             | Self::File { .. }
             | Self::Refused(_)
+            | Self::Replaces(_)
             | Self::Threw(_)
             | Self::Strange { .. }
             | Self::BrokeOff { .. }
@@ -94,6 +98,7 @@ impl Failure {
             Self::Usage(_) => "usage",
             Self::Rule { .. } => "invalid_app",
             Self::File { .. } => "unreadable_file",
+            Self::Replaces(_) => "would_replace",
             Self::Threw(_) => "script_error",
             Self::Strange { .. } => "not_a_farm",
             Self::BrokeOff { .. } => "broke_off",

@@ -2,7 +2,7 @@
 //!
 //! It reads its arguments, does one thing over the farm's public HTTP interface and prints what came of it: tables for
 //! people, the server's own JSON with `--json`. It knows nothing else of the farm: no file of it (but the admin
-//! token), no socket, no database. It ends with 0 (done), 1 (the operation failed), 2 (wrong usage), 3 (the server
+//! token), no socket, no database. Of itself it remembers which folder was deployed as which app. It ends with 0 (done), 1 (the operation failed), 2 (wrong usage), 3 (the server
 //! cannot be reached) or 4 (not authorised).
 
 mod args;
@@ -10,6 +10,7 @@ mod client;
 mod command;
 mod environment;
 mod failure;
+mod folders;
 mod manifest;
 mod name;
 mod output;

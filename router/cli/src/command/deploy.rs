@@ -1,13 +1,15 @@
 //! `fazt app deploy`: checks a folder, packs it, uploads it, and says under which version and address it is served.
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::{path_of, shape, validate};
+use super::{path_of, replace, shape, validate};
 use crate::{
     args::Deploy,
     client::{Client, encode},
     environment::read_words,
     failure::Failure,
+    folders::Folders,
     output::{self, Output},
     pack::pack,
 };
@@ -33,11 +35,15 @@ pub(crate) fn run(deploy: &Deploy, client: &Client, output: &Output) -> Result<(
     let environment = write_environment(&deploy.env)?;
     let checked = validate::check(&deploy.dir, deploy.name.as_deref(), output)?;
     let path = path_of(&checked.name)?;
-    greet(&path, client)?;
+    let (standing, folders) = (greet(&path, client)?, Folders::of_user());
+    if !deploy.yes {
+        replace::permit(&checked, standing.as_ref(), client.server(), &folders, output)?;
+    }
     let archive = pack(&checked.tree)?;
     let path = format!("{path}/deploy?activate={}", !deploy.no_activate);
     let answer = client.upload(&path, environment.as_deref(), &archive)?;
     let deployed: Deployed = shape(&answer, client)?;
+    folders.remember(client.server(), &checked.folder, &checked.name);
     for warning in &deployed.warnings {
         output.note(&format!("warning: {warning}"));
     }
@@ -54,11 +60,11 @@ pub(crate) fn run(deploy: &Deploy, client: &Client, output: &Output) -> Result<(
 }
 
 /// A server that will refuse the token, or is not there, says so before a hundred megabytes are on their way: it may
-/// close an upload that it does not want, and then its reason is lost. That the app is new is no reason.
-fn greet(path: &str, client: &Client) -> Result<(), Failure> {
+/// close an upload that it does not want, and then its reason is lost. Gives the app as it is there; that it is new is no reason.
+fn greet(path: &str, client: &Client) -> Result<Option<Value>, Failure> {
     match client.get(path) {
-        Err(Failure::Refused(problem)) if problem.status == 404 => Ok(()),
-        other => other.map(|_| ()),
+        Err(Failure::Refused(problem)) if problem.status == 404 => Ok(None),
+        other => other.map(Some),
     }
 }
 

@@ -7,6 +7,7 @@ mod inspect;
 mod list;
 mod logs;
 mod remove;
+mod replace;
 mod status;
 mod trace;
 mod traces;

@@ -1,6 +1,9 @@
 //! `fazt app validate`: what deploy would say of a folder, without a farm. Deploy begins with the same check.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde_json::json;
 
@@ -16,16 +19,29 @@ use crate::{
 pub(crate) struct Checked {
     /// The name that it is deployed under.
     pub(crate) name: String,
+    /// Whose word that name is.
+    pub(crate) source: Source,
+    /// The folder, by its whole path.
+    pub(crate) folder: PathBuf,
     /// Its files.
     pub(crate) tree: Tree,
     /// What is odd about its manifest. A farm says that of a deploy by itself.
     warnings: Vec<String>,
 }
 
+/// Where an app's name comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The command line: as `--name`, or as the folder's own name, which was typed or is where the user stands.
+    User,
+    /// `manifest.json` alone.
+    Manifest,
+}
+
 /// Checks a folder and prints what it holds.
 pub(crate) fn run(folder: &Path, name: Option<&str>, output: &Output) -> Result<(), Failure> {
     let checked = check(folder, name, output)?;
-    let Checked { name, tree, warnings } = &checked;
+    let Checked { name, tree, warnings, .. } = &checked;
     for warning in warnings {
         output.note(&format!("warning: {warning}"));
     }
@@ -44,7 +60,9 @@ pub(crate) fn check(folder: &Path, name: Option<&str>, output: &Output) -> Resul
     let tree = tree::walk(folder)?;
     let manifest = read_manifest(&tree)?;
     let warnings = manifest.warnings();
-    let name = choose_name(folder, name, manifest)?;
+    // `.` and `..` have names too.
+    let folder = fs::canonicalize(folder).map_err(|cause| Failure::File { path: folder.to_owned(), cause })?;
+    let (name, source) = choose_name(&folder, name, manifest)?;
     if let Some(first) = tree.skipped.first() {
         let others = match tree.skipped.len() {
             1 => String::new(),
@@ -52,7 +70,7 @@ pub(crate) fn check(folder: &Path, name: Option<&str>, output: &Output) -> Resul
         };
         output.note(&format!("left out, because dot-files are never served: {first}{others}"));
     }
-    Ok(Checked { name, tree, warnings })
+    Ok(Checked { name, source, folder, tree, warnings })
 }
 
 fn read_manifest(tree: &Tree) -> Result<Manifest, Failure> {
@@ -64,19 +82,18 @@ fn read_manifest(tree: &Tree) -> Result<Manifest, Failure> {
 }
 
 /// The name given, else the manifest's, else the folder's where it can be one.
-fn choose_name(folder: &Path, given: Option<&str>, manifest: Manifest) -> Result<String, Failure> {
+fn choose_name(folder: &Path, given: Option<&str>, manifest: Manifest) -> Result<(String, Source), Failure> {
     if let Some(given) = given {
         name::check(given).map_err(|error| Failure::Usage(format!("--name {given:?}: {error}")))?;
-        return Ok(given.to_owned());
+        return Ok((given.to_owned(), Source::User));
     }
+    let last = folder.file_name().and_then(|last| last.to_str()).unwrap_or_default();
     if let Some(name) = manifest.name {
-        return Ok(name);
+        let source = if name == last { Source::User } else { Source::Manifest };
+        return Ok((name, source));
     }
-    // `.` and `..` have names too.
-    let real = fs::canonicalize(folder).map_err(|cause| Failure::File { path: folder.to_owned(), cause })?;
-    let last = real.file_name().and_then(|last| last.to_str()).unwrap_or_default();
     match name::check(last) {
-        Ok(()) => Ok(last.to_owned()),
+        Ok(()) => Ok((last.to_owned(), Source::User)),
         Err(error) => Err(Failure::Usage(format!(
             "the folder's name {last:?} cannot be the app's ({error}): give --name, or \"name\" in manifest.json"
         ))),

@@ -9,3 +9,4 @@ mod commands;
 mod deploy;
 mod exit_codes;
 mod peer;
+mod replace;

@@ -130,7 +130,7 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// Runs the real `fazt` in a folder, with nothing of the environment that could speak to it.
+/// Runs the real `fazt` in a folder, with nothing of the environment that could speak to it. The folder is its user's home too.
 pub(crate) fn fazt(folder: &Path, arguments: &[&str]) -> Ended {
     ended(command(folder, arguments).output().unwrap())
 }
@@ -139,6 +139,7 @@ pub(crate) fn fazt(folder: &Path, arguments: &[&str]) -> Ended {
 pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fazt"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null()).env_remove("FAZT_SERVER").env_remove("FAZT_TOKEN");
+    command.env("HOME", folder).env_remove("XDG_STATE_HOME");
     command
 }
 
