@@ -1,6 +1,6 @@
 //! Bodies: of requests read whole before anybody works on them, of answers given whole or as a stream.
 //!
-//! A body has 5 s, and a second more for each 32 KiB that came: a slow sender is cut off, a long upload is not. What all
+//! A slow sender is cut off, a long upload is not ([`super::pace`]). What all
 //! bodies together hold is bounded by a budget, and one app's by its share of it, taken by what arrived and not by what was
 //! promised.
 
@@ -9,7 +9,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -22,15 +21,12 @@ use tokio::{
 };
 
 use super::{
+    pace::Pace,
     room::{Full, Room},
     session::Session,
 };
 use crate::fault::{Code, Fault};
 
-/// What a body has at first.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The slowest that one may come, in bytes a second.
-const SLOWEST: u64 = 32 * 1024;
 /// One app's requests hold at most one of so many parts of the room for bodies.
 const PARTS: usize = 4;
 /// The same of answers, which cost an app's own time first.
@@ -125,11 +121,10 @@ pub async fn read(mut body: Incoming, limit: usize, mut lease: Lease) -> Result<
         return Err(too_large(limit));
     }
     let most = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
-    let begun = Instant::now();
+    let mut pace = Pace::new(Instant::now());
     let mut whole = Vec::new();
     loop {
-        let due = begun + PATIENCE + Duration::from_millis((whole.len() as u64).saturating_mul(1_000) / SLOWEST);
-        let Ok(frame) = timeout_at(due, body.frame()).await else {
+        let Ok(frame) = timeout_at(pace.due(), body.frame()).await else {
             return Err(Fault::new(Code::RequestTimeout, "the body came too slowly"));
         };
         let Some(frame) = frame else { return Ok((whole, lease)) };
@@ -139,6 +134,7 @@ pub async fn read(mut body: Incoming, limit: usize, mut lease: Lease) -> Result<
         if whole.len().saturating_add(data.len()) > limit {
             return Err(too_large(limit));
         }
+        pace.came(data.len(), Instant::now());
         lease.reserve(&mut whole, data.len(), most)?;
         whole.extend_from_slice(&data);
     }

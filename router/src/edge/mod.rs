@@ -19,6 +19,7 @@ mod app;
 mod cors;
 mod encoding;
 mod heads;
+mod pace;
 mod page;
 mod preconditions;
 mod range;

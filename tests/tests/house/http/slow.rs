@@ -39,6 +39,13 @@ fn rows() -> Vec<Row> {
         ("H-02 the beginning of another protocol", "\u{16}".to_owned(), "", "400", 0),
         ("H-03 a body by the byte", post("Content-Length: 100\r\n", ""), "x", "408", 5),
         ("H-03 a body that stops half way", post("Content-Length: 100\r\n", &"x".repeat(50)), "", "408", 5),
+        (
+            "H-03 a body that came quickly and then stands still",
+            post("Content-Length: 1000000\r\n", &"x".repeat(600_000)),
+            "",
+            "408",
+            10,
+        ),
         ("H-09 chunks of a byte", post("Transfer-Encoding: chunked\r\n", ""), "1\r\nx\r\n", "408", 5),
         ("H-09 a chunk of 2^60", post("Transfer-Encoding: chunked\r\n", "1000000000000000\r\n"), "x", "408", 5),
         ("H-09 a size without an end", post("Transfer-Encoding: chunked\r\n", ""), "0", "408|400", 5),
