@@ -61,8 +61,8 @@ mod tests {
         assert_eq!(pieces(32 << 10, 1_000, 100_000), 100_000);
         assert_eq!(pieces(128 << 10, 4_000, 100_000), 100_000, "by fits and starts");
         assert_eq!(pieces(33, 1, 100_000), 100_000, "in small pieces");
-        assert_eq!(pieces(16 << 10, 1_000, 100_000), 9, "half as fast spends half a second in each");
-        assert_eq!(pieces(1, 1_000, 100_000), 4);
+        assert_eq!(pieces(16 << 10, 1_000, 100_000), 8, "half as fast spends half a second in each");
+        assert_eq!(pieces(1, 1_000, 100_000), 5);
     }
 
     #[test]

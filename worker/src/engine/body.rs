@@ -1,12 +1,12 @@
 //! A request's body as a value, by what its `Content-Type` says, before any code of the app has run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fazt_protocol::call::Request;
 use url::form_urlencoded;
 
 use super::{
-    form::{self, Part},
+    form::{self, FIELDS, FormError, Part},
     realm::{Realm, Thrown},
     run::Stop,
     trouble::describe,
@@ -91,7 +91,10 @@ fn position(bytes: &[u8], at: usize) -> (usize, usize) {
 /// Fields of a form in a URL's manner; the first of a name counts.
 fn fields<'a>(realm: Realm<'a>, bytes: &[u8]) -> Result<Value<'a>, Stop> {
     let (fields, mut seen) = (realm.object()?, BTreeSet::new());
-    for (name, value) in form_urlencoded::parse(bytes) {
+    for (count, (name, value)) in form_urlencoded::parse(bytes).enumerate() {
+        if count == FIELDS {
+            return Err(bad_form(FormError::TooMany));
+        }
         if !seen.contains(&name) {
             fields.define_named(&name, realm.string(&value)?)?;
             seen.insert(name);
@@ -100,8 +103,11 @@ fn fields<'a>(realm: Realm<'a>, bytes: &[u8]) -> Result<Value<'a>, Stop> {
     Ok(fields)
 }
 
+fn bad_form(error: FormError) -> Stop {
+    Stop::Outcome(Outcome::BadForm(error.to_string()))
+}
+
 fn parse_multipart<'a>(realm: Realm<'a>, header: &str, bytes: &[u8]) -> Result<Content<'a>, Stop> {
-    let bad_form = |error: form::FormError| Stop::Outcome(Outcome::BadForm(error.to_string()));
     let parts = form::parse(header, bytes).map_err(bad_form)?;
     let (body, files) = (realm.object()?, realm.object()?);
     let (texts, uploads): (Vec<&Part<'_>>, Vec<&Part<'_>>) = parts.iter().partition(|part| part.file.is_none());
@@ -109,16 +115,20 @@ fn parse_multipart<'a>(realm: Realm<'a>, header: &str, bytes: &[u8]) -> Result<C
     for part in texts.into_iter().filter(|part| seen.insert(&part.name)) {
         body.define_named(&part.name, realm.string(&String::from_utf8_lossy(part.content))?)?;
     }
-    let mut seen = BTreeSet::new();
-    for part in uploads.iter().filter(|part| seen.insert(&part.name)) {
-        let of_name: Vec<_> = uploads.iter().filter(|other| other.name == part.name).collect();
+    let mut named: BTreeMap<&str, Vec<&Part<'_>>> = BTreeMap::new();
+    for part in &uploads {
+        named.entry(&part.name).or_default().push(part);
+    }
+    // In the order in which their names came first.
+    for part in uploads {
+        let Some(of_name) = named.remove(part.name.as_str()) else { continue };
         // One file is itself, several are an array.
         let value = match of_name.as_slice() {
             [one] => file(realm, one)?,
             several => {
                 let list = realm.array()?;
-                for (index, part) in (0..).zip(several) {
-                    list.define_at(index, file(realm, part)?)?;
+                for (index, one) in (0..).zip(several) {
+                    list.define_at(index, file(realm, one)?)?;
                 }
                 list
             }

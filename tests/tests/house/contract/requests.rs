@@ -87,6 +87,30 @@ fn a_body_that_is_not_what_it_says_is_the_callers_fault() {
     ask(&[("api/main.js", ECHO)], &rows);
 }
 
+/// As many fields as a form may have, and one more; of both kinds.
+#[test]
+fn a_form_has_a_thousand_fields_at_most() {
+    let pairs = |count: usize| (0..count).map(|at| format!("f{at}={at}")).collect::<Vec<_>>().join("&");
+    let part = |at| format!("--b\r\nContent-Disposition: form-data; name=\"f{at}\"\r\n\r\n{at}\r\n");
+    let parts = |count: usize| (0..count).map(part).collect::<String>() + "--b--";
+    let file = |at| format!("--b\r\nContent-Disposition: form-data; name=f{at}; filename=x\r\n\r\n{at}\r\n");
+    let files = |count: usize| (0..count).map(file).collect::<String>() + "--b--";
+    let (form, multi) = ("application/x-www-form-urlencoded", "multipart/form-data; boundary=b");
+    let last = || Json(r#"{"type":"string","value":"999"}"#);
+    let refused = || Problem(400, "invalid_body", "more than 1000 fields");
+    let rows = [
+        (post("/api/?of=body.f999", form, &pairs(1_000)), last()),
+        (post("/api/?of=body.f999", multi, &parts(1_000)), last()),
+        (post("/api/?of=files.f999.data", multi, &files(1_000)), Json(r#"{"bytes":[57,57,57]}"#)),
+        (post("/api/?of=body", form, &pairs(1_001)), refused()),
+        (post("/api/?of=body", form, &"a&".repeat(1_001)), refused()),
+        (post("/api/?of=body", form, &pairs(50_000)), refused()),
+        (post("/api/?of=body", multi, &parts(1_001)), refused()),
+        (post("/api/?of=files", multi, &files(1_001)), refused()),
+    ];
+    ask(&[("api/main.js", ECHO)], &rows);
+}
+
 /// Without running the app: what is not JSON never reaches it.
 #[test]
 fn invalid_json_does_not_run_the_app() {
