@@ -1,14 +1,23 @@
-//! Conditional requests (RFC 9110, 13): whether what the client has is still what it would get.
+//! Conditional requests (RFC 9110, 13): whether what the client has, or demands, is still what it would get.
 
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, header};
 
+/// Whether the file is what the client demands: else 412. The tag decides where one was sent, else the date.
+pub(super) fn holds(headers: &HeaderMap, etag: &str, modified: SystemTime) -> bool {
+    if headers.contains_key(header::IF_MATCH) {
+        // A weak tag never matches here: it promises no bytes.
+        return tags(headers, header::IF_MATCH).any(|tag| tag == "*" || tag == etag);
+    }
+    // What is no date demands nothing.
+    date(headers, header::IF_UNMODIFIED_SINCE).is_none_or(|since| whole_seconds(modified) <= since)
+}
+
 /// Whether the client has it already: 304. The tag decides where one was sent, else the date.
 pub(super) fn is_known(headers: &HeaderMap, etag: &str, modified: SystemTime) -> bool {
     if headers.contains_key(header::IF_NONE_MATCH) {
-        let mut lists = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|list| list.to_str().ok());
-        return lists.any(|list| list.split(',').map(str::trim).any(|tag| tag == "*" || strong(tag) == etag));
+        return tags(headers, header::IF_NONE_MATCH).any(|tag| tag == "*" || strong(tag) == etag);
     }
     date(headers, header::IF_MODIFIED_SINCE).is_some_and(|since| whole_seconds(modified) <= since)
 }
@@ -27,6 +36,12 @@ pub(super) fn may_resume(headers: &HeaderMap, etag: &str, modified: SystemTime) 
 pub(super) fn moment(unix_ms: i64) -> SystemTime {
     let since = Duration::from_millis(u64::try_from(unix_ms).unwrap_or_default());
     SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// All tags of the headers of that name.
+fn tags(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    let lists = headers.get_all(name).into_iter().filter_map(|list| list.to_str().ok());
+    lists.flat_map(|list| list.split(',').map(str::trim))
 }
 
 fn strong(tag: &str) -> &str {
@@ -73,6 +88,21 @@ mod tests {
         for old in ["Sun, 09 Sep 2001 01:46:39 GMT", "Mon, 01 Jan 1601 00:00:00 GMT", "yesterday", ""] {
             assert!(!known(&[(IF_MODIFIED_SINCE, old)]), "{old}");
         }
+    }
+
+    #[test]
+    fn what_is_demanded_holds_or_does_not() {
+        use header::{IF_MATCH, IF_UNMODIFIED_SINCE};
+        let holds = |lines: &[_]| holds(&headers(lines), TAG, moment(1_000_000_000_500));
+        let old = (IF_UNMODIFIED_SINCE, "Sun, 09 Sep 2001 01:46:39 GMT");
+        assert!(holds(&[]) && holds(&[(IF_UNMODIFIED_SINCE, DATE)]) && holds(&[(IF_UNMODIFIED_SINCE, "yesterday")]));
+        for tag in [TAG, "*", "\"x\", \"abc\""] {
+            assert!(holds(&[(IF_MATCH, tag), old.clone()]), "{tag}");
+        }
+        for tag in ["\"x\"", "W/\"abc\"", ""] {
+            assert!(!holds(&[(IF_MATCH, tag), (IF_UNMODIFIED_SINCE, DATE)]), "{tag}");
+        }
+        assert!(!holds(&[old]));
     }
 
     #[test]

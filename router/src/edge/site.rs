@@ -21,6 +21,7 @@ use crate::{
 
 const PAGES: HeaderValue = HeaderValue::from_static("no-cache");
 const OTHERS: HeaderValue = HeaderValue::from_static("public, max-age=60, must-revalidate");
+const REFUSALS: HeaderValue = HeaderValue::from_static("no-store");
 
 /// What a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +56,15 @@ async fn answer(entry: &Entry, headers: &HeaderMap, path: &str, served: &Served)
         Found::Missing(file) => (file, true),
         Found::Nothing => return Err(Fault::new(Code::NotFound, "there is no such file")),
     };
-    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok()).filter(|_| !missing);
+    // Only of what is sent there are parts (RFC 9110, 14.2).
+    let has_parts = !missing && entry.method == Method::GET;
+    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok()).filter(|_| has_parts);
     // A range is one of the file as it was deployed, so that it means the same to everybody.
     let accept = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).filter(|_| range.is_none());
     let copy = Copy::of(file, accept, served.app.updated_at)?;
+    if !missing && !preconditions::holds(headers, &copy.etag, copy.modified) {
+        return Ok(copy.refusal(StatusCode::PRECONDITION_FAILED));
+    }
     if !missing && preconditions::is_known(headers, &copy.etag, copy.modified) {
         return Ok(copy.response(StatusCode::NOT_MODIFIED, Body::empty()));
     }
@@ -69,7 +75,7 @@ async fn answer(entry: &Entry, headers: &HeaderMap, path: &str, served: &Served)
         range::Part::Whole => copy.response(StatusCode::OK, Body::whole(bytes)),
         range::Part::Bytes(part) => copy.part(&bytes, part),
         range::Part::Nothing => {
-            let mut response = copy.response(StatusCode::RANGE_NOT_SATISFIABLE, Body::empty());
+            let mut response = copy.refusal(StatusCode::RANGE_NOT_SATISFIABLE);
             insert(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{}", bytes.len()));
             response
         }
@@ -128,12 +134,19 @@ impl<'a> Copy<'a> {
         if self.file.contents.len() > 1 {
             headers.insert(header::VARY, HeaderValue::from_name(header::ACCEPT_ENCODING));
         }
-        if status != StatusCode::NOT_MODIFIED && status != StatusCode::RANGE_NOT_SATISFIABLE {
+        if status.is_success() || status == StatusCode::NOT_FOUND {
             insert(headers, header::CONTENT_TYPE, &kind);
             if self.content.encoding != Encoding::Identity {
                 insert(headers, header::CONTENT_ENCODING, self.content.encoding.word());
             }
         }
+        response
+    }
+
+    /// Nothing of it; what it is now is said, and no cache keeps that for those who ask otherwise.
+    fn refusal(&self, status: StatusCode) -> Response<Body> {
+        let mut response = self.response(status, Body::empty());
+        response.headers_mut().insert(header::CACHE_CONTROL, REFUSALS);
         response
     }
 

@@ -2,11 +2,11 @@
 
 use fazt_tests::{farm::Farm, http::Request, oracle::Watch, setup::Setup};
 
-const FILE: &str = "0123456789abcdefghi";
+pub(super) const FILE: &str = "0123456789abcdefghi";
 const SIZE: usize = FILE.len();
 
 /// A range, and what comes of it: the status and the bytes.
-const RANGES: &[(&str, &str, u16, &str)] = &[
+pub(super) const RANGES: &[(&str, &str, u16, &str)] = &[
     ("H-21 the first", "bytes=0-0", 206, "0"),
     ("H-21 the last", "bytes=-1", 206, "i"),
     ("H-21 more than there is, from the end", "bytes=-99999999999", 206, FILE),
@@ -28,8 +28,9 @@ const RANGES: &[(&str, &str, u16, &str)] = &[
     ("H-21 nothing", "", 200, FILE),
 ];
 
-/// What a client says that it has, and whether it is told that nothing is new. `TAG` is the file's, `LIST` 10 KB of others.
-const CONDITIONS: &[(&str, &str, &str, u16)] = &[
+/// What a client says that it has or that must be, and whether it gets the file, is told that nothing is new, or that it is not
+/// so. `TAG` is the file's, `LIST` 10 KB of others.
+pub(super) const CONDITIONS: &[(&str, &str, &str, u16)] = &[
     ("H-22 its tag", "If-None-Match", "TAG", 304),
     ("H-22 its tag as a weak one", "If-None-Match", "W/TAG", 304),
     ("H-22 its tag after 10 KB of others", "If-None-Match", "LISTTAG", 304),
@@ -45,6 +46,14 @@ const CONDITIONS: &[(&str, &str, &str, u16)] = &[
     ("H-22 a date with 10 KB of spaces", "If-Modified-Since", "Thu, 01 Jan 1970SPACES00:00:00 GMT", 200),
     ("H-22 yesterday", "If-Modified-Since", "yesterday", 200),
     ("H-22 a number", "If-Modified-Since", "18446744073709551616", 200),
+    ("H-22 one of several tags must be", "If-Match", "\"x\", TAG", 200),
+    ("H-22 any tag must be", "If-Match", "*", 200),
+    ("H-22 another tag must be", "If-Match", "\"x\"", 412),
+    ("H-22 its tag must be, as a weak one", "If-Match", "W/TAG", 412),
+    ("H-22 no tag that there is must be", "If-Match", "", 412),
+    ("H-22 not changed since 9999", "If-Unmodified-Since", "Fri, 31 Dec 9999 23:59:59 GMT", 200),
+    ("H-22 not changed since 1990", "If-Unmodified-Since", "Mon, 01 Jan 1990 00:00:00 GMT", 412),
+    ("H-22 not changed since yesterday", "If-Unmodified-Since", "yesterday", 200),
 ];
 
 fn site() -> Farm {
@@ -63,11 +72,19 @@ fn a_range_is_one_part_or_the_whole_and_never_more() {
         let range = range.replace("MANY", &["0-18"; 1000].join(",")).replace("LONG", &"9".repeat(4096));
         let answer = app.send(&Request::new("GET", "/a.txt").header("Range", &range));
         let place = answer.header("content-range").is_some();
+        // A cache that kept a refusal could give it to somebody who asks for the whole.
+        let is_kept = answer.header("cache-control") != Some("no-store");
         if (answer.status, answer.text().as_str(), place) != (*status, *body, *status != 200)
             || answer.body.len() > SIZE
+            || is_kept == (*status == 416)
         {
             wrong.push(format!("- {what}: {} {:?} {:?}", answer.status, answer.text(), answer.header("content-range")));
         }
+    }
+    let head = app.send(&Request::new("HEAD", "/a.txt").header("Range", "bytes=0-0"));
+    let length = head.header("content-length").unwrap_or_default();
+    if (head.status, length, head.header("content-range")) != (200, &SIZE.to_string(), None) {
+        wrong.push(format!("- H-21 of what is not sent there are no parts: {head:?}"));
     }
     watch.conclude(&wrong);
 }
@@ -84,8 +101,11 @@ fn what_a_client_has_is_compared_and_never_guessed() {
         let value = value.replace("TAG", &tag).replace("LIST", &list).replace("BARE", tag.trim_matches('"'));
         let answer =
             app.send(&Request::new("GET", "/a.txt").header(name, &value.replace("SPACES", &" ".repeat(10_000))));
-        let body = if *status == 304 { "" } else { FILE };
-        if (answer.status, answer.text().as_str()) != (*status, body) || answer.header("etag") != Some(&tag) {
+        let body = if *status == 200 { FILE } else { "" };
+        let is_kept = answer.header("cache-control") != Some("no-store");
+        if (answer.status, answer.text().as_str(), is_kept) != (*status, body, *status != 412)
+            || answer.header("etag") != Some(&tag)
+        {
             wrong.push(format!("- {what}: {} {:?}", answer.status, answer.text()));
         }
     }
