@@ -106,9 +106,9 @@ impl Heads {
         self.whole > begun
     }
 
-    /// Whether this connection must end with the request in hand.
-    pub(super) fn is_last(&self) -> bool {
-        self.place == Place::Chunks
+    /// The request with which this connection must end, counted from one, where that is known.
+    pub(super) fn last(&self) -> Option<u32> {
+        (self.place == Place::Chunks).then_some(self.whole)
     }
 
     fn take_line(&mut self, piece: &mut [u8]) {
@@ -245,6 +245,10 @@ mod tests {
         heads.watch(&mut b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\nab".to_vec());
         assert!(heads.is_open(2));
         heads.watch(&mut b"c".to_vec());
-        assert!(!heads.is_open(2) && !heads.is_last());
+        assert!(!heads.is_open(2) && heads.last().is_none());
+        heads.watch(
+            &mut b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n".to_vec(),
+        );
+        assert_eq!(heads.last(), Some(3), "the two before it are not the last ones");
     }
 }

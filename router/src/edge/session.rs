@@ -30,7 +30,8 @@ pub struct Session {
     pub is_kept: bool,
     stage: AtomicU8,
     requests: AtomicU32,
-    last: AtomicBool,
+    /// With which request the connection ends; with none that can come, where it is the largest number.
+    last: AtomicU32,
     refusing: AtomicBool,
 }
 
@@ -44,7 +45,7 @@ impl Session {
             is_kept: false,
             stage: AtomicU8::new(WAITING),
             requests: AtomicU32::new(0),
-            last: AtomicBool::new(false),
+            last: AtomicU32::new(u32::MAX),
             refusing: AtomicBool::new(false),
         }
     }
@@ -76,7 +77,12 @@ impl Session {
 
     /// Nothing comes after the answer in hand.
     pub fn end_after_this(&self) {
-        self.last.store(true, Relaxed);
+        self.end_after(self.requests());
+    }
+
+    /// Nothing comes after the answer to that request, counted from one. Those before it may still be in hand.
+    pub fn end_after(&self, request: u32) {
+        self.last.fetch_min(request, Relaxed);
     }
 
     /// The farm is closing, and has waited long enough for what was on its way.
@@ -93,7 +99,7 @@ impl Session {
     /// Whether the connection ends with the answer in hand.
     #[must_use]
     pub fn is_last(&self) -> bool {
-        self.last.load(Relaxed)
+        self.requests() >= self.last.load(Relaxed)
     }
 
     /// Requests so far.

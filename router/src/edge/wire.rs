@@ -101,8 +101,8 @@ impl<S> Wire<S> {
             self.end = heads::END;
         }
         self.head_since = if self.heads.is_partial() { self.head_since.or(Some(self.moved)) } else { None };
-        if self.heads.is_last() {
-            self.session.end_after_this();
+        if let Some(request) = self.heads.last() {
+            self.session.end_after(request);
         }
     }
 

@@ -12,14 +12,14 @@ use serde_json::json;
 use super::{Row, check, farm, tell};
 
 /// A whole request, hidden in another one.
-const HIDDEN: &str = "GET /api/smug HTTP/1.1\r\nHost: echo.localhost\r\nConnection: close\r\n\r\n";
+pub(super) const HIDDEN: &str = "GET /api/smug HTTP/1.1\r\nHost: echo.localhost\r\nConnection: close\r\n\r\n";
 
 /// A request with these header lines and what follows its head.
-fn post<'a>(what: &'a str, lines: &str, after: &str, wanted: &'a str) -> Row<'a> {
+pub(super) fn post<'a>(what: &'a str, lines: &str, after: &str, wanted: &'a str) -> Row<'a> {
     (what, format!("POST /api/ HTTP/1.1\r\nHost: echo.localhost\r\n{lines}\r\n{after}"), wanted)
 }
 
-fn get<'a>(what: &'a str, first: &str, lines: &str, wanted: &'a str) -> Row<'a> {
+pub(super) fn get<'a>(what: &'a str, first: &str, lines: &str, wanted: &'a str) -> Row<'a> {
     (what, format!("{first}\r\nHost: echo.localhost\r\n{lines}\r\n"), wanted)
 }
 
@@ -30,13 +30,12 @@ fn nothing_was_smuggled(farm: &Farm) {
     assert!(ran.is_empty(), "the app ran for {ran:?}");
 }
 
-#[test]
-fn a_body_has_one_length() {
-    let farm = farm();
+/// How long a body is.
+pub(super) fn lengths() -> Vec<Row<'static>> {
     let chunked = "Transfer-Encoding: chunked\r\n";
     let both = format!("0\r\n\r\n{HIDDEN}");
     let end = "Connection: close\r\n";
-    let rows = [
+    vec![
         post("H-06 a length, then chunks", &format!("Content-Length: 4\r\n{chunked}"), &both, "400"),
         post("H-06 chunks, then a length", &format!("{chunked}Content-Length: 4\r\n"), &both, "400"),
         post("H-06 chunks, then a length of nothing", &format!("{chunked}Content-Length: 0\r\n"), &both, "400"),
@@ -77,23 +76,34 @@ fn a_body_has_one_length() {
             "",
             "413",
         ),
-    ];
-    check(&farm, &rows);
-    nothing_was_smuggled(&farm);
+    ]
 }
 
 #[test]
-fn chunks_are_whole_or_the_request_is_none() {
+fn a_body_has_one_length() {
     let farm = farm();
-    let chunks = |what, chunks: &str, wanted| post(what, "Transfer-Encoding: chunked\r\n", chunks, wanted);
+    check(&farm, &lengths());
+    nothing_was_smuggled(&farm);
+}
+
+/// Bodies in chunks.
+pub(super) fn chunks() -> Vec<Row<'static>> {
+    let line = "Transfer-Encoding: chunked\r\n";
+    let first = "GET /api/ HTTP/1.1\r\nHost: echo.localhost\r\n\r\n";
+    let chunks = |what, chunks: &str, wanted| post(what, line, chunks, wanted);
     let over = format!("100000\r\n{}\r\n", "x".repeat(1 << 20)).repeat(11);
-    let rows = [
+    vec![
         chunks("H-09 plain", "3\r\nabc\r\n0\r\n\r\n", "200"),
         chunks("H-09 a short extension", "3;a=b\r\nabc\r\n0\r\n\r\n", "200"),
         chunks(
             "H-09 trailers that name a host and a length",
             &format!("0\r\nHost: victim.localhost\r\nContent-Length: 9\r\n\r\n{HIDDEN}"),
             "200",
+        ),
+        (
+            "H-09 behind another request, which is not the last one",
+            format!("{first}POST /api/ HTTP/1.1\r\nHost: echo.localhost\r\n{line}\r\n3\r\nabc\r\n0\r\n\r\n{HIDDEN}"),
+            "200 200",
         ),
         chunks("H-09 no digits", "\r\nabc\r\n0\r\n\r\n", "400"),
         chunks("H-09 what is no digit", "zz\r\nabc\r\n0\r\n\r\n", "400"),
@@ -113,19 +123,23 @@ fn chunks_are_whole_or_the_request_is_none() {
         chunks("H-09 nothing after the bytes", "3\r\nabcd\r\n0\r\n\r\n", "400"),
         chunks("H-09 trailers of 100 KB", &format!("0\r\nX: {}\r\n\r\n", "x".repeat(100_000)), "400"),
         chunks("H-09 more than a body may have", &over, "413"),
-    ];
-    check(&farm, &rows);
-    nothing_was_smuggled(&farm);
+    ]
 }
 
 #[test]
-fn a_head_is_whole_small_and_of_its_time() {
+fn chunks_are_whole_or_the_request_is_none() {
     let farm = farm();
+    check(&farm, &chunks());
+    nothing_was_smuggled(&farm);
+}
+
+/// Heads of every kind.
+pub(super) fn heads() -> Vec<Row<'static>> {
     let end = "Connection: close\r\n";
     let many = |count: usize| "X-A: 1\r\n".repeat(count);
     let wide = |bytes: usize| format!("X-A: {}\r\n", "x".repeat(bytes));
     let plain = "GET /api/ HTTP/1.1";
-    let rows = [
+    vec![
         get("H-05 a header of 1 MB", plain, &wide(1 << 20), "431"),
         get("H-05 a header of 300 KB", plain, &wide(300 << 10), "431"),
         get("H-05 64 KiB of headers and one byte", plain, &wide((64 << 10) - 20), "431"),
@@ -160,16 +174,20 @@ fn a_head_is_whole_small_and_of_its_time() {
         get("H-19 an expectation that nobody meets", plain, "Expect: miracles\r\n", "417"),
         get("H-09 a wish to speak something else", plain, &format!("Upgrade: websocket\r\n{end}"), "200"),
         get("H-09 the old way to HTTP/2", plain, &format!("Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n{end}"), "200"),
-    ];
-    check(&farm, &rows);
-    nothing_was_smuggled(&farm);
+    ]
 }
 
 #[test]
-fn targets_and_methods_are_those_of_a_server_of_apps() {
+fn a_head_is_whole_small_and_of_its_time() {
     let farm = farm();
+    check(&farm, &heads());
+    nothing_was_smuggled(&farm);
+}
+
+/// Targets and methods.
+pub(super) fn targets() -> Vec<Row<'static>> {
     let end = "Connection: close\r\n";
-    let rows = [
+    vec![
         get("H-11 a whole URL", "GET http://echo.localhost/api/ HTTP/1.1", end, "200"),
         get("H-11 another host in the target", "GET http://victim.localhost/api/ HTTP/1.1", end, "400"),
         get("H-11 a user in the target", "GET http://victim.localhost@echo.localhost/api/ HTTP/1.1", end, "400"),
@@ -186,25 +204,35 @@ fn targets_and_methods_are_those_of_a_server_of_apps() {
         get("H-11 a method of 1 KB", &format!("{} /api/ HTTP/1.1", "G".repeat(1024)), "", "501"),
         get("H-11 lower case", "get /api/ HTTP/1.1", "", "501"),
         get("H-11 a method that is no word", "GE(T /api/ HTTP/1.1", "", "400"),
-    ];
-    check(&farm, &rows);
+    ]
+}
+
+#[test]
+fn targets_and_methods_are_those_of_a_server_of_apps() {
+    let farm = farm();
+    check(&farm, &targets());
     let echo = farm.app("echo").get("/api/?ran").json();
     assert!(!echo.to_string().contains("smug"), "{echo}");
 }
 
 /// The parser looks at a head that comes in pieces only when it has seen its end, which a spoiled one would never have.
-#[test]
-fn a_head_that_must_not_pass_is_refused_at_once_in_whatever_pieces_it_comes() {
-    let farm = farm();
+/// Heads that must not pass, in whatever pieces they come.
+pub(super) fn spoiled() -> Vec<Row<'static>> {
     let both = format!("0\r\n\r\n{HIDDEN}");
     let long = format!("Content-Length: {:0>60}\r\n", 2);
-    let rows = [
+    vec![
         post("a length and chunks", "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "", "400"),
         post("chunks that are none, then a length", "Transfer-Encoding: x\r\nContent-Length: 4\r\n", &both, "400"),
         post("a length of too many digits", &long, "ab", "400"),
         post("a bare line feed within", "A: b\nC: d\r\n", "", "400"),
         ("a bare line feed at the end", "GET /api/ HTTP/1.1\r\nHost: echo.localhost\r\n\n".to_owned(), "400"),
-    ];
+    ]
+}
+
+#[test]
+fn a_head_that_must_not_pass_is_refused_at_once_in_whatever_pieces_it_comes() {
+    let farm = farm();
+    let rows = spoiled();
     let watch = Watch::over(&farm);
     let mut wrong = Vec::new();
     for (what, bytes, wanted) in &rows {
