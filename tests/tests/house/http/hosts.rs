@@ -10,9 +10,9 @@ use fazt_tests::{
 };
 
 /// What is sent in place of `Host: …`, and who answers: an app's name, or a status.
-type Row = (&'static str, &'static [u8], &'static str);
+pub(super) type Row = (&'static str, &'static [u8], &'static str);
 
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     ("H-10 no host", b"", "400"),
     ("H-10 one host twice", b"Host: one.localhost\r\nHost: one.localhost\r\n", "400"),
     ("H-10 two hosts", b"Host: one.localhost\r\nHost: two.localhost\r\n", "400"),

@@ -2,6 +2,7 @@
 //! they say, and around every table all that must be true of a farm is watched.
 
 mod answers;
+mod compare;
 mod connections;
 mod framing;
 mod hosts;

@@ -10,7 +10,7 @@ const APPS: [&str; 3] = ["app1", "app10", "app1-x"];
 const OUTSIDE: &str = "MARKER-OUTSIDE";
 
 /// Paths that lead to nothing, each under the name of its trick; `OTHER` is another app's name.
-const PATHS: &[(&str, &str)] = &[
+pub(super) const PATHS: &[(&str, &str)] = &[
     ("H-13 up", "/../private/seed.json"),
     ("H-13 up and down", "/public/../private/seed.json"),
     ("H-13 up and out", "/../../../../../../marker.txt"),
@@ -72,7 +72,7 @@ const PATHS: &[(&str, &str)] = &[
 ];
 
 /// Paths that lead to the app's code, which says what it was given.
-const CODE: &[(&str, &str)] = &[
+pub(super) const CODE: &[(&str, &str)] = &[
     ("H-14 the code's source", "/api/main.js"),
     ("H-14 a module's source", "/api/lib/x.js"),
     ("H-14 a map of it", "/api/main.js.map"),
