@@ -70,6 +70,8 @@ const CALLS: &[(&str, c_long, [c_long; 4])] = &[
     ("call clone", libc::SYS_clone, [(libc::CLONE_THREAD | libc::CLONE_NEWNET) as _, 0, 0, 0]),
     ("call futex", libc::SYS_futex, [0, libc::FUTEX_LOCK_PI as _, 0, 0]),
     ("call clock_gettime", libc::SYS_clock_gettime, [-6, 0, 0, 0]),
+    ("call setpriority", libc::SYS_setpriority, [libc::PRIO_PROCESS as _, 1, 5, 0]),
+    ("call setpriority", libc::SYS_setpriority, [libc::PRIO_PROCESS as _, 0, 19, 0]),
     ("call getrandom", libc::SYS_getrandom, [0, 0, libc::GRND_RANDOM as _, 0]),
 ];
 

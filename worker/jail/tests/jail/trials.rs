@@ -314,7 +314,7 @@ fn the_owner_of_a_folder_has_that_alone(user: As) {
     }
     assert_eq!((told.first("thread"), told.first("pair")), ("done", "done"));
     let calls: Vec<&str> = told.0.iter().filter_map(|line| line.strip_prefix("call ")).collect();
-    assert_eq!(calls.len(), 28);
+    assert_eq!(calls.len(), 30);
     for call in calls {
         assert!(call.ends_with(" PermissionDenied"), "{call}");
     }
