@@ -55,12 +55,12 @@ impl Connection {
     }
 
     /// One that only reads, and gives way to this writer.
-    pub(crate) fn reader(path: &Path, config: &Config, writer: &Self) -> rusqlite::Result<Self> {
+    pub(crate) fn reader(path: &Path, config: &Config, writer: &Self, cache_kib: u32) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Self::open(path, flags, config.busy_timeout)?;
         let (seen, clear) = (Arc::clone(&connection.tether), Arc::clone(&writer.clear));
         connection.sql.progress_handler(STEPS, Some(move || seen.is_past() || clear.load(SeqCst)))?;
-        connection.sql.pragma_update(None, "cache_size", -8_192)?;
+        connection.sql.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
         Ok(connection)
     }
 

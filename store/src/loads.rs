@@ -68,7 +68,7 @@ fn go_on(store: &Store, connection: &Connection, mut loading: Loading) -> Option
     };
     let app = loading.question.channel.app;
     loading.question.answer(store, outcome);
-    store.loads.done(app);
+    store.loads.done(&[app], &[]);
     None
 }
 

@@ -16,8 +16,12 @@ use crate::{
     config::Config,
     connection::Connection,
     schema::{self, SchemaError},
-    store::{READERS, unix_ms},
+    store::{SCANNERS, unix_ms},
 };
+
+/// Pages of the file that a connection keeps in memory. A scan passes by pages once, and the kernel has them too.
+const READER_CACHE_KIB: u32 = 8 * 1024;
+const SCANNER_CACHE_KIB: u32 = 2 * 1024;
 
 /// Everything that is open.
 #[derive(Debug)]
@@ -25,7 +29,10 @@ pub(crate) struct Opened {
     pub(crate) locks: Vec<File>,
     pub(crate) writer: Connection,
     pub(crate) point: Connection,
-    pub(crate) readers: Vec<Connection>,
+    /// For what is quick.
+    pub(crate) reader: Connection,
+    pub(crate) scanners: Vec<Connection>,
+    /// For deployed files.
     pub(crate) loads: Connection,
     /// Where the last owner did not close the file: one more, to check it with.
     pub(crate) check: Option<Connection>,
@@ -48,8 +55,8 @@ pub(crate) fn open(config: &Config) -> Result<Opened, Refused> {
     refuse_beside_a_corrupt_file(&path)?;
     let unclean = fs::metadata(beside(&path, "-wal")).is_ok_and(|log| log.len() > 0);
     let opened = connect(&path, config, unclean).map_err(|error| refused(&path, error));
-    let Connections { writer, point, readers, loads, check } = opened?;
-    Ok(Opened { locks, writer, point, readers, loads, check })
+    let Connections { writer, point, reader, scanners, loads, check } = opened?;
+    Ok(Opened { locks, writer, point, reader, scanners, loads, check })
 }
 
 /// Makes the folder and locks it. The lock is the kernel's: it goes with the process, however that ends.
@@ -87,7 +94,8 @@ fn own(folder: &Path, path: &Path) -> Result<File, Refused> {
 struct Connections {
     writer: Connection,
     point: Connection,
-    readers: Vec<Connection>,
+    reader: Connection,
+    scanners: Vec<Connection>,
     loads: Connection,
     check: Option<Connection>,
 }
@@ -97,11 +105,11 @@ fn connect(path: &Path, config: &Config, unclean: bool) -> Result<Connections, S
     schema::migrate(&writer.sql)?;
     // What was being written when the last owner ended; nobody will finish it.
     chunks::discard_unfinished(&writer.sql, unix_ms().saturating_add(1))?;
-    let reader = || Connection::reader(path, config, &writer);
-    let readers = (0..READERS).map(|_| reader()).collect::<Result<_, _>>()?;
-    let check = unclean.then(reader).transpose()?;
-    let (point, loads) = (reader()?, reader()?);
-    Ok(Connections { writer, point, readers, loads, check })
+    let reader = |cache_kib| Connection::reader(path, config, &writer, cache_kib);
+    let scanners = (0..SCANNERS).map(|_| reader(SCANNER_CACHE_KIB)).collect::<Result<_, _>>()?;
+    let check = unclean.then(|| reader(SCANNER_CACHE_KIB)).transpose()?;
+    let (point, loads, reader) = (reader(READER_CACHE_KIB)?, reader(SCANNER_CACHE_KIB)?, reader(READER_CACHE_KIB)?);
+    Ok(Connections { writer, point, reader, scanners, loads, check })
 }
 
 fn refused(path: &Path, error: SchemaError) -> Refused {

@@ -1,23 +1,27 @@
 //! What waits for a thread. Its length is bounded by what fills it: one op a channel, and the registry's open questions.
 //!
-//! A waiting thread is woken only where one waits: on two cores, wake-ups are what a small op costs most.
+//! A waiting thread is woken only where one waits: on two cores, wake-ups are what a small op costs most. Of several the one
+//! that worked last is woken: what its connection has in memory is the newest.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::rounds::Rounds;
+use crate::fair::FairQueue;
 
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     state: Mutex<State<T>>,
-    ready: Condvar,
 }
 
 #[derive(Debug)]
 struct State<T> {
-    rounds: Rounds<T>,
-    sleepers: usize,
+    fair: FairQueue<T>,
+    /// What wakes each of the threads that wait.
+    sleepers: Vec<Arc<Condvar>>,
     closed: bool,
 }
 
@@ -32,11 +36,18 @@ pub(crate) enum Taken<T> {
     Closed,
 }
 
+/// What a piece of an app's has cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    pub(crate) app: u64,
+    pub(crate) span: Duration,
+}
+
 impl<T> Queue<T> {
-    /// A queue out of which one app may have at most `most` pieces in hand.
-    pub(crate) fn new(most: usize) -> Self {
-        let state = State { rounds: Rounds::new(most), sleepers: 0, closed: false };
-        Self { state: Mutex::new(state), ready: Condvar::new() }
+    /// A queue out of which one app may have at most `most` pieces in hand, with how far each piece stands back.
+    pub(crate) fn new(most: usize, stands_back: fn(&T) -> u64) -> Self {
+        let fair = FairQueue::new(most, stands_back);
+        Self { state: Mutex::new(State { fair, sleepers: Vec::new(), closed: false }) }
     }
 
     /// Adds work; gives it back where the queue is closed.
@@ -45,12 +56,8 @@ impl<T> Queue<T> {
         if state.closed {
             return Err(work);
         }
-        state.rounds.push(app, work);
-        let wake = state.sleepers > 0;
-        drop(state);
-        if wake {
-            self.ready.notify_one();
-        }
+        state.fair.push(app, work);
+        wake_one(state);
         Ok(())
     }
 
@@ -58,36 +65,34 @@ impl<T> Queue<T> {
     pub(crate) fn put_back(&self, work: Vec<(u64, T)>) {
         let mut state = self.state.lock();
         for (app, work) in work.into_iter().rev() {
-            state.rounds.put_back(app, work);
+            state.fair.put_back(app, work);
         }
     }
 
-    /// Takes up to `count` pieces in rounds over the apps, waiting for the first one.
+    /// Takes up to `count` pieces, waiting for the first one. One that stands back is taken alone.
     pub(crate) fn take(&self, count: usize, patience: Duration) -> Taken<T> {
         let until = Instant::now().checked_add(patience);
+        let bell = Arc::new(Condvar::new());
         let mut state = self.state.lock();
         loop {
-            let work: Vec<_> = std::iter::from_fn(|| state.rounds.take()).take(count).collect();
+            let work = state.take(count);
             if !work.is_empty() {
                 return Taken::Work(work);
             }
-            if state.closed && state.rounds.is_empty() {
+            if state.closed && state.fair.is_empty() {
                 return Taken::Closed;
             }
-            state.sleepers = state.sleepers.saturating_add(1);
+            state.sleepers.push(Arc::clone(&bell));
             let late = match until {
-                Some(until) => self.ready.wait_until(&mut state, until).timed_out(),
+                Some(until) => bell.wait_until(&mut state, until).timed_out(),
                 None => {
-                    self.ready.wait(&mut state);
+                    bell.wait(&mut state);
                     false
                 }
             };
-            state.sleepers = state.sleepers.saturating_sub(1);
-            if late && state.rounds.is_empty() && !state.closed {
-                return Taken::Nothing;
-            }
             if late {
-                let work: Vec<_> = std::iter::from_fn(|| state.rounds.take()).take(count).collect();
+                state.sleepers.retain(|sleeper| !Arc::ptr_eq(sleeper, &bell));
+                let work = state.take(count);
                 return if work.is_empty() { Taken::Nothing } else { Taken::Work(work) };
             }
         }
@@ -95,23 +100,56 @@ impl<T> Queue<T> {
 
     /// Whether anybody but that app waits.
     pub(crate) fn has_others(&self, app: u64) -> bool {
-        self.state.lock().rounds.has_others(app)
+        self.state.lock().fair.has_others(app)
     }
 
-    /// A piece of that app is no longer in hand.
-    pub(crate) fn done(&self, app: u64) {
+    /// Pieces of these apps are no longer in hand, and what was done of them has cost that.
+    pub(crate) fn done(&self, apps: &[u64], costs: &[Cost]) {
         let mut state = self.state.lock();
-        state.rounds.done(app);
-        let wake = state.sleepers > 0 && !state.rounds.is_empty();
-        drop(state);
-        if wake {
-            self.ready.notify_one();
+        for Cost { app, span } in costs {
+            state.fair.charge(*app, u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
+        }
+        for app in apps {
+            state.fair.done(*app);
+        }
+        if state.closed {
+            // Who waits for the last pieces is to see that there are none.
+            wake_all(&mut state);
+        } else if !state.fair.is_empty() {
+            wake_one(state);
         }
     }
 
     /// Nothing more is taken in; what waits is still given out.
     pub(crate) fn close(&self) {
-        self.state.lock().closed = true;
-        self.ready.notify_all();
+        let mut state = self.state.lock();
+        state.closed = true;
+        wake_all(&mut state);
+    }
+}
+
+impl<T> State<T> {
+    fn take(&mut self, count: usize) -> Vec<(u64, T)> {
+        let Some((app, work)) = self.fair.take() else { return Vec::new() };
+        if self.fair.stands_back(&work) {
+            return vec![(app, work)];
+        }
+        let others = std::iter::from_fn(|| self.fair.take_short());
+        std::iter::once((app, work)).chain(others).take(count).collect()
+    }
+}
+
+fn wake_all<T>(state: &mut State<T>) {
+    for sleeper in state.sleepers.drain(..) {
+        sleeper.notify_one();
+    }
+}
+
+/// Wakes the thread that sleeps since the shortest time, if any does.
+fn wake_one<T>(mut state: MutexGuard<'_, State<T>>) {
+    let sleeper = state.sleepers.pop();
+    drop(state);
+    if let Some(sleeper) = sleeper {
+        sleeper.notify_one();
     }
 }

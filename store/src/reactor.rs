@@ -61,9 +61,9 @@ pub(crate) async fn run(config: Config, opened: Opened, registry: OwnedFd) -> Re
         pipe.send(&FromStore::Refused { reason: mismatch.to_string() }).await?;
         return Err(mismatch.into());
     }
-    let Opened { locks, writer, point, readers, loads, check } = opened;
+    let Opened { locks, writer, point, reader, scanners, loads, check } = opened;
     let store = Store::new(&config, point, GrantKey::new(grant_key));
-    let mut readers = readers::start(&store, readers)?;
+    let mut readers = readers::start(&store, reader, scanners)?;
     readers.push(loads::start(&store, loads)?);
     let writer = writer::start(&store, writer)?;
     if let Some(check) = check {

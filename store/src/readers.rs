@@ -1,20 +1,21 @@
-//! The threads that read: one connection each, work in rounds over the apps, everything on a leash. One app's scans never
-//! hold every thread that scans, and what is quick has a thread that never scans.
+//! The threads that read: one connection each, work by the apps' shares of the time, everything on a leash. An app scans in one
+//! thread at a time, beside others in theirs; what is quick has a thread that never scans.
 
 use std::{
     sync::Arc,
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fazt_protocol::op::{Code, Op, Refusal};
+use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
 use crate::{
     connection::Connection,
     ds, kv,
     question::{Question, Reply},
-    queue::{Queue, Taken},
+    queue::{Cost, Queue, Taken},
     refusal::{OpError, invalid, late},
     s3,
     store::Store,
@@ -53,20 +54,37 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// How far scans stand back (nice, of 19): the kernel gives such a thread about a third of what one of the others gets.
+const NICE: i32 = 5;
+
 /// The registry's work is nobody's turn but its own.
 pub(crate) const REGISTRY: u64 = 0;
 
-/// Starts the threads: the first takes what is quick, the others scan. Each ends when its queue is closed and empty, and
-/// closes its connection.
-pub(crate) fn start(store: &Arc<Store>, connections: Vec<Connection>) -> std::io::Result<Vec<JoinHandle<()>>> {
-    let start = |(at, connection)| {
+/// Starts the threads: one takes what is quick, the others scan. Each ends when its queue is closed and empty, and closes
+/// its connection.
+pub(crate) fn start(
+    store: &Arc<Store>,
+    quick: Connection,
+    scanners: Vec<Connection>,
+) -> std::io::Result<Vec<JoinHandle<()>>> {
+    let thread = |name: &str| thread::Builder::new().name(name.to_owned());
+    let shared = Arc::clone(store);
+    let mut threads = vec![thread("reader").spawn(move || run(&shared, &shared.reads, &quick))?];
+    for connection in scanners {
         let store = Arc::clone(store);
-        thread::Builder::new().name("reader".to_owned()).spawn(move || {
-            let queue = if at == 0 { &store.reads } else { &store.scans };
-            run(&store, queue, &connection);
-        })
-    };
-    connections.into_iter().enumerate().map(start).collect()
+        threads.push(thread("scanner").spawn(move || {
+            step_back();
+            run(&store, &store.scans, &connection);
+        })?);
+    }
+    Ok(threads)
+}
+
+/// Lets the writer and the reactor, which everybody waits for, run before this thread. Only a matter of speed.
+fn step_back() {
+    if let Err(error) = setpriority_process(None, NICE) {
+        tracing::warn!("scans have the priority of writes: failed to set it: {error}");
+    }
 }
 
 fn run(store: &Store, queue: &Queue<Read>, connection: &Connection) {
@@ -74,11 +92,12 @@ fn run(store: &Store, queue: &Queue<Read>, connection: &Connection) {
         match queue.take(1, Duration::from_secs(3_600)) {
             Taken::Work(work) => {
                 for (app, read) in work {
+                    let began = Instant::now();
                     match read {
                         Read::Op(question) => serve(store, connection, *question),
                         Read::Task(task) => task(connection),
                     }
-                    queue.done(app);
+                    queue.done(&[app], &[Cost { app, span: began.elapsed() }]);
                 }
             }
             Taken::Nothing => {}
@@ -98,7 +117,7 @@ fn serve(store: &Store, connection: &Connection, question: Question) {
     question.answer(store, outcome);
 }
 
-/// Finds the documents of a write and passes it on to the writer. It is not begun by that: where it is late here,
+/// Does what takes long of a write, and passes it on to the writer. It is not begun by that: where it is late here,
 /// nothing can have happened.
 fn plan(store: &Store, connection: &Connection, mut question: Question) {
     let planned = match &question.op {
@@ -109,17 +128,18 @@ fn plan(store: &Store, connection: &Connection, mut question: Question) {
             });
             plan.map_err(|error| logged(error, &question))
         }
-        Op::Kv(_) | Op::S3(_) | Op::Files(_) => Err(invalid("not a write by a query")),
+        Op::Kv(_) | Op::S3(_) | Op::Files(_) => Err(invalid("not a write of documents")),
     };
     let planned = planned.and_then(|plan| match question.lease.grow(plan.bytes()) {
         true => Ok(plan),
         false => Err(Refusal::new(Code::Unavailable, "too many large writes at once; try again")),
     });
     let plan = match planned {
-        Ok(plan) => Some(plan),
         // Its token may have been used, and then the first answer is due whatever is asked now.
-        Err(refusal) if question.once.is_some() && refusal.code == Code::InvalidArgument => None,
-        Err(refusal) => return question.answer(store, Err(refusal)),
+        Err(refusal) if question.once.is_none() || !matches!(refusal.code, Code::InvalidArgument | Code::TooLarge) => {
+            return question.answer(store, Err(refusal));
+        }
+        planned => Some(planned),
     };
     let app = question.channel.app;
     if let Err(Write::Op(job)) = store.writes.push(app, Write::Op(Box::new(Job { question, plan }))) {

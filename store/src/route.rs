@@ -65,7 +65,7 @@ impl Store {
     pub(crate) fn pass_on(&self, question: Question, route: Route) -> Result<(), ()> {
         let app = question.channel.app;
         match route {
-            // What a write by a query is for is found by a reader, which passes it on.
+            // What takes long of a write is done by a reader, which passes it on.
             Route::Writer if !plan::is_due(&question.op, &question.body) => {
                 let job = Box::new(Job { question, plan: None });
                 self.writes.push(app, Write::Op(job)).map_err(drop)

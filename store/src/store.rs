@@ -18,11 +18,14 @@ use crate::{
     readers::Read, schema, session::Channel, writer::Write,
 };
 
-/// Threads that read: all but one scan, and that one never does.
-pub(crate) const READERS: usize = 3;
-/// Scans that one app may have in hand at once: never every thread that there is for them.
+/// Threads that scan. So many apps' scans share the processors as the kernel divides them, and wait for nobody's end; the
+/// figures are in docs/capacity.md.
+pub(crate) const SCANNERS: usize = 16;
+/// Threads that read: those, and one for what is quick.
+const READERS: usize = SCANNERS + 1;
+/// Scans that one app may have in hand at once: so the kernel, which divides by threads, divides by apps.
 const SCANS: usize = 1;
-const _: () = assert!(SCANS < READERS - 1, "other apps' scans find a thread beside one app's");
+const _: () = assert!(SCANS < SCANNERS, "other apps' scans find a thread beside one app's");
 /// Bodies in this process at once, in bytes.
 const BODIES: usize = 256 * 1024 * 1024;
 /// Channels of workers.
@@ -78,10 +81,10 @@ impl Store {
     pub(crate) fn new(config: &Config, point: Connection, key: GrantKey) -> Arc<Self> {
         Arc::new(Self {
             point: Mutex::new(Some(point)),
-            writes: Queue::new(usize::MAX),
-            scans: Queue::new(SCANS),
-            reads: Queue::new(usize::MAX),
-            loads: Queue::new(1),
+            writes: Queue::new(usize::MAX, Write::stands_back_ns),
+            scans: Queue::new(SCANS, |_| 0),
+            reads: Queue::new(usize::MAX, |_| 0),
+            loads: Queue::new(1, |_| 0),
             bodies: Budget::new(BODIES),
             counters: Counters::default(),
             key,

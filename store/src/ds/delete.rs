@@ -1,6 +1,6 @@
 //! Deletes: a document by its id, or all that meet a query.
 
-use super::{collection::Collection, find::Again, query::Which};
+use super::{collection::Collection, find::Again, query::Filter};
 use crate::{refusal::OpError, writer::Hand};
 
 /// Removes those that are still there and still meet the query; returns how many.
@@ -8,10 +8,10 @@ pub(super) fn remove(
     hand: &mut Hand<'_>,
     app: u64,
     collection: &mut Collection,
-    (name, rows, which): (&str, &[i64], &Which),
+    (name, rows, filter): (&str, &[i64], &Filter),
 ) -> Result<u64, OpError> {
     let mut account = hand.account(app)?;
-    let mut again = Again::new(hand.sql(), "bytes", collection.id, which.filter())?;
+    let mut again = Again::new(hand.sql(), "bytes", collection.id, filter)?;
     let mut remove = hand.sql().prepare_cached("DELETE FROM document WHERE id = ?1")?;
     let mut count: u64 = 0;
     for row in rows {

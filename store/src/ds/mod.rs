@@ -15,10 +15,11 @@ mod shape;
 mod update;
 
 use fazt_protocol::op::{
-    Found,
+    Found, Refusal,
     ds::{Op, Verb},
 };
 
+use self::plan::Named;
 pub(crate) use self::{plan::Plan, shape::shape};
 use crate::{
     question::Reply,
@@ -29,21 +30,25 @@ use crate::{
 /// What the quota counts for a document beside its text and its id: about what its row costs.
 const ROW_BYTES: u64 = 64;
 
-/// Does a write; an update or a delete by a query as a reader has planned it.
+/// Does a write; where a reader had something to do first, as that one has planned or refused it.
 pub(crate) fn write(
     hand: &mut Hand<'_>,
     app: u64,
     op: &Op,
     body: &[u8],
-    plan: Option<&Plan>,
+    plan: Option<&Result<Plan, Refusal>>,
 ) -> Result<Reply, OpError> {
     collection::check_name(&op.collection)?;
     let name = op.collection.as_str();
-    match op.verb {
-        Verb::Insert => insert::one(hand, app, name, body),
-        Verb::InsertMany => insert::many(hand, app, name, body),
-        Verb::Update | Verb::Delete => plan::carry_out(hand, app, op, body, plan),
-        Verb::Find { .. } | Verb::FindOne | Verb::Count => Err(invalid("not a write").into()),
+    match (plan, &op.verb) {
+        (Some(Err(refusal)), _) => Err(refusal.clone().into()),
+        (Some(Ok(Plan::Named(named))), _) => plan::by_id(hand, app, name, named),
+        (Some(Ok(Plan::Found(found))), _) => plan::by_query(hand, app, name, found),
+        (Some(Ok(Plan::List(list))), _) => insert::many(hand, app, name, list),
+        (None, Verb::Insert) => insert::one(hand, app, name, body),
+        (None, Verb::InsertMany) => insert::many(hand, app, name, &insert::read(hand.sql(), body)?),
+        (None, Verb::Update | Verb::Delete) => plan::by_id(hand, app, name, &Named::read(op, body)?),
+        (None, Verb::Find { .. } | Verb::FindOne | Verb::Count) => Err(invalid("not a write").into()),
     }
 }
 

@@ -1,18 +1,21 @@
-//! Updates and deletes by a query, in two parts: a reader finds the documents in its snapshot, the writer looks at each
-//! of them again by its number and changes those that still meet the query.
+//! Writes of documents in two parts: a reader does what takes long, the writer what changes the file.
 //!
-//! So the writer's work is bounded by what truly changes: a scan on its thread would hold up everybody's writes. A
-//! document that others made to meet the query after the snapshot is left alone, as if the call had come before them.
+//! For an update or a delete by a query the reader finds the documents in its snapshot; the writer looks at each of them again by
+//! its number and changes those that still meet the query. A document that others made to meet it after the snapshot is left
+//! alone, as if the call had come before them. A list of documents the reader reads and converts; the writer inserts rows. So the
+//! writer's work is bounded by what truly changes: all else on its thread would hold up everybody's writes.
 
 use fazt_protocol::op::{
-    Code, Op as AnyOp, Refusal,
+    Op as AnyOp, Refusal,
     ds::{Op, Verb},
 };
 
 use super::{
-    collection, delete, find, number,
-    query::{self, Which},
-    update::{self, Update},
+    collection, delete, find,
+    insert::{self, List},
+    number,
+    query::{self, Filter, Which},
+    update::{self, Node},
 };
 use crate::{
     question::Reply,
@@ -21,75 +24,103 @@ use crate::{
     writer::Hand,
 };
 
-/// What is wanted, and the documents that it is for.
+/// A shorter list is read by the writer: handing it over would cost more.
+const SHORT_LIST_BYTES: usize = 4 * 1024;
+/// Rows from which on a write is a large one.
+const LARGE_ROWS: usize = 8;
+/// What every document meets.
+const ANY: &Filter = &Filter::And(Vec::new());
+
+/// What a reader made of a call.
 #[derive(Debug)]
-pub(crate) struct Plan {
-    wanted: Wanted,
+pub(crate) enum Plan {
+    /// The document was named by its id after all.
+    Named(Named),
+    Found(Found),
+    List(List),
+}
+
+/// A document that is named by its id, and what is to be done with it.
+#[derive(Debug)]
+pub(crate) struct Named {
+    id: String,
+    change: Change,
+}
+
+/// Documents that met a query, and what is to be done with them.
+#[derive(Debug)]
+pub(crate) struct Found {
+    filter: Filter,
     rows: Vec<i64>,
+    change: Change,
 }
 
-/// A call's arguments, read.
 #[derive(Debug)]
-enum Wanted {
-    Update(Update),
-    Delete(Which),
+enum Change {
+    Update(Node),
+    Delete,
 }
 
-/// Whether a write must look for its documents, as far as a glance tells: what names its document by an id need not.
-/// Only a matter of speed; either way it is carried out.
+/// Whether a reader has something to do first, as far as a glance tells: what names its document by an id need not be looked
+/// for.
 pub(crate) fn is_due(op: &AnyOp, body: &[u8]) -> bool {
     let AnyOp::Ds(op) = op else { return false };
     match op.verb {
         Verb::Update => !body.starts_with(br#"{"query":""#),
         Verb::Delete => !body.starts_with(b"\""),
-        Verb::Insert | Verb::InsertMany | Verb::Find { .. } | Verb::FindOne | Verb::Count => false,
+        Verb::InsertMany => body.len() > SHORT_LIST_BYTES,
+        Verb::Insert | Verb::Find { .. } | Verb::FindOne | Verb::Count => false,
     }
 }
 
 /// The reader's part.
 pub(crate) fn make(reading: &Reading<'_>, op: &Op, body: &[u8]) -> Result<Plan, OpError> {
     collection::check_name(&op.collection)?;
-    let wanted = Wanted::read(op, body)?;
+    let (which, change) = match op.verb {
+        Verb::InsertMany => return Ok(Plan::List(insert::read(reading.sql, body)?)),
+        Verb::Update => {
+            let (which, changes) = update::read(body)?;
+            (which, Change::Update(changes))
+        }
+        Verb::Delete => (query::which(&query::json(body)?)?, Change::Delete),
+        Verb::Insert | Verb::Find { .. } | Verb::FindOne | Verb::Count => return Err(invalid("needs no plan").into()),
+    };
+    let filter = match which {
+        Which::Id(id) => return Ok(Plan::Named(Named { id, change })),
+        Which::Query(filter) => filter,
+    };
     let snapshot = reading.sql.unchecked_transaction()?;
-    let rows = match (collection::find(reading.sql, reading.app, &op.collection)?, wanted.which()) {
-        (Some(collection), Which::Query(filter)) => find::rows(reading.sql, &collection, filter)?,
-        (None, _) | (Some(_), Which::Id(_)) => Vec::new(),
+    let rows = match collection::find(reading.sql, reading.app, &op.collection)? {
+        Some(collection) => find::rows(reading.sql, &collection, &filter)?,
+        None => Vec::new(),
     };
     drop(snapshot);
-    Ok(Plan { wanted, rows })
+    Ok(Plan::Found(Found { filter, rows, change }))
 }
 
-/// The writer's part; all of it, without a plan, where the document is named by its id.
-pub(super) fn carry_out(
+/// The writer's part of an update or a delete by an id.
+pub(super) fn by_id(hand: &mut Hand<'_>, app: u64, name: &str, named: &Named) -> Result<Reply, OpError> {
+    let Some(collection) = collection::find(hand.sql(), app, name)? else { return Ok(number(0)) };
+    let row = find::by_name(hand.sql(), &collection, &named.id)?;
+    change(hand, app, name, (row.as_slice(), ANY), &named.change)
+}
+
+/// The writer's part of an update or a delete by a query.
+pub(super) fn by_query(hand: &mut Hand<'_>, app: u64, name: &str, found: &Found) -> Result<Reply, OpError> {
+    change(hand, app, name, (&found.rows, &found.filter), &found.change)
+}
+
+fn change(
     hand: &mut Hand<'_>,
     app: u64,
-    op: &Op,
-    body: &[u8],
-    plan: Option<&Plan>,
+    name: &str,
+    (rows, filter): (&[i64], &Filter),
+    change: &Change,
 ) -> Result<Reply, OpError> {
-    let read;
-    let (wanted, found) = match plan {
-        Some(plan) => (&plan.wanted, plan.rows.as_slice()),
-        None => {
-            read = Wanted::read(op, body)?;
-            (&read, &[][..])
-        }
-    };
-    let Some(mut collection) = collection::find(hand.sql(), app, &op.collection)? else { return Ok(number(0)) };
-    let named: Option<i64>;
-    let rows = match wanted.which() {
-        Which::Id(id) => {
-            named = find::by_name(hand.sql(), &collection, id)?;
-            named.as_slice()
-        }
-        Which::Query(_) if plan.is_none() => {
-            return Err(Refusal::new(Code::Unavailable, "nobody has looked for the documents; try again").into());
-        }
-        Which::Query(_) => found,
-    };
-    let changed = hand.all_or_none(|hand| match wanted {
-        Wanted::Update(update) => update::change(hand, app, &collection, (rows, update)),
-        Wanted::Delete(which) => delete::remove(hand, app, &mut collection, (&op.collection, rows, which)),
+    let Some(mut collection) = collection::find(hand.sql(), app, name)? else { return Ok(number(0)) };
+    let changed = hand.all_or_none(|hand| match change {
+        Change::Update(changes) => update::change(hand, app, &collection, (rows, filter), changes),
+        Change::Delete => delete::remove(hand, app, &mut collection, (name, rows, filter)),
     })?;
     Ok(number(changed))
 }
@@ -97,25 +128,35 @@ pub(super) fn carry_out(
 impl Plan {
     /// What it takes of memory while it waits for the writer.
     pub(crate) fn bytes(&self) -> usize {
-        self.rows.capacity().saturating_mul(size_of::<i64>())
-    }
-}
-
-impl Wanted {
-    fn read(op: &Op, body: &[u8]) -> Result<Self, OpError> {
-        match op.verb {
-            Verb::Update => Ok(Self::Update(update::read(body)?)),
-            Verb::Delete => Ok(Self::Delete(query::which(&query::json(body)?)?)),
-            Verb::Insert | Verb::InsertMany | Verb::Find { .. } | Verb::FindOne | Verb::Count => {
-                Err(invalid("not an update, nor a delete").into())
-            }
+        match self {
+            Self::Named(_) => 0,
+            Self::Found(found) => found.rows.capacity().saturating_mul(size_of::<i64>()),
+            Self::List(list) => list.bytes(),
         }
     }
 
-    fn which(&self) -> &Which {
+    /// Whether it may take the writer long.
+    pub(crate) fn is_large(&self) -> bool {
         match self {
-            Self::Update(update) => &update.which,
-            Self::Delete(which) => which,
+            Self::Named(_) => false,
+            Self::Found(found) => found.rows.len() > LARGE_ROWS,
+            Self::List(_) => true,
+        }
+    }
+}
+
+impl Named {
+    /// Reads a call that names its document by an id.
+    pub(super) fn read(op: &Op, body: &[u8]) -> Result<Self, Refusal> {
+        match op.verb {
+            Verb::Update => update::read_named(body).map(|(id, changes)| Self { id, change: Change::Update(changes) }),
+            Verb::Delete => match serde_json::from_slice(body) {
+                Ok(id) => Ok(Self { id, change: Change::Delete }),
+                Err(error) => Err(invalid(format!("query: not JSON: {error}"))),
+            },
+            Verb::Insert | Verb::InsertMany | Verb::Find { .. } | Verb::FindOne | Verb::Count => {
+                Err(invalid("not an update, nor a delete"))
+            }
         }
     }
 }

@@ -72,17 +72,6 @@ struct Left {
     levels: usize,
 }
 
-impl Which {
-    /// The query; for an id the one that any document meets.
-    pub(super) fn filter(&self) -> &Filter {
-        const ANY: &Filter = &Filter::And(Vec::new());
-        match self {
-            Self::Id(_) => ANY,
-            Self::Query(filter) => filter,
-        }
-    }
-}
-
 /// Reads the body of a `find`: a query.
 pub(super) fn parse(body: &[u8]) -> Result<Filter, Refusal> {
     match json(body)? {

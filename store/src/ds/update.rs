@@ -11,12 +11,12 @@ use rusqlite::params;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use self::edit::Node;
+pub(in crate::ds) use self::edit::Node;
 use super::{
     collection::Collection,
     document::{check_form, cost},
     find::Again,
-    query::{self, Which},
+    query::{self, Filter, Which},
 };
 use crate::{
     refusal::{OpError, invalid},
@@ -25,18 +25,12 @@ use crate::{
 
 const UPDATE: &str = "UPDATE document SET body = jsonb(?2), updated_at = ?3, bytes = ?4 WHERE id = ?1";
 
+/// What an update comes as; `Q` is what its document or its documents are known by.
 #[derive(Deserialize)]
-struct Body<'a> {
-    query: Value,
+struct Body<'a, Q> {
+    query: Q,
     #[serde(borrow)]
     changes: &'a RawValue,
-}
-
-/// What is to be changed, and how.
-#[derive(Debug)]
-pub(super) struct Update {
-    pub(super) which: Which,
-    changes: Node,
 }
 
 /// One document before.
@@ -47,11 +41,24 @@ struct Old {
     body: String,
 }
 
-pub(super) fn read(body: &[u8]) -> Result<Update, Refusal> {
-    let body: Body<'_> = serde_json::from_slice(body).map_err(|error| invalid(format!("changes: {error}")))?;
+/// Reads which documents, and the changes.
+pub(super) fn read(text: &[u8]) -> Result<(Which, Node), Refusal> {
+    let body: Body<'_, Value> = body(text)?;
     let which = query::which(&body.query)?;
-    let changes = changes::read(body.changes.get(), &which)?;
-    Ok(Update { which, changes })
+    let id = if let Which::Id(id) = &which { Some(id.as_str()) } else { None };
+    let changes = changes::read(body.changes.get(), id)?;
+    Ok((which, changes))
+}
+
+/// Reads the id of a document, and the changes.
+pub(super) fn read_named(text: &[u8]) -> Result<(String, Node), Refusal> {
+    let body: Body<'_, String> = body(text)?;
+    let changes = changes::read(body.changes.get(), Some(&body.query))?;
+    Ok((body.query, changes))
+}
+
+fn body<'a, Q: Deserialize<'a>>(text: &'a [u8]) -> Result<Body<'a, Q>, Refusal> {
+    serde_json::from_slice(text).map_err(|error| invalid(format!("changes: {error}")))
 }
 
 /// Changes those that are still there and still meet the query; returns how many: one that is as it was before is not
@@ -60,10 +67,11 @@ pub(super) fn change(
     hand: &mut Hand<'_>,
     app: u64,
     collection: &Collection,
-    (rows, update): (&[i64], &Update),
+    (rows, filter): (&[i64], &Filter),
+    changes: &Node,
 ) -> Result<u64, OpError> {
     let mut account = hand.account(app)?;
-    let mut again = Again::new(hand.sql(), "name, bytes, json(body)", collection.id, update.which.filter())?;
+    let mut again = Again::new(hand.sql(), "name, bytes, json(body)", collection.id, filter)?;
     let mut statement = hand.sql().prepare_cached(UPDATE)?;
     let mut count: u64 = 0;
     for row in rows {
@@ -71,7 +79,7 @@ pub(super) fn change(
         let old =
             hand.look(|| again.look(*row, |row| Ok(Old { name: row.get(0)?, bytes: row.get(1)?, body: row.get(2)? })))?;
         let Some(old) = old else { continue };
-        let body = update.changes.apply(&old.body)?;
+        let body = changes.apply(&old.body)?;
         if body == old.body {
             continue;
         }

@@ -13,6 +13,7 @@ use rusqlite::ErrorCode;
 
 use super::{
     Hand,
+    bill::Bill,
     hand::Turn,
     work::{Job, Task, Write},
 };
@@ -22,6 +23,7 @@ use crate::{
     leash::Leash,
     once,
     question::Reply,
+    queue::Cost,
     quota::Ledger,
     refusal::{OpError, invalid, late, of_sql},
     s3::write::{self as s3, Step},
@@ -57,31 +59,36 @@ impl<'a> Group<'a> {
         Self { store, connection, ledger, shared: false }
     }
 
-    /// Does it all.
-    pub(super) fn run(mut self, work: Vec<(u64, Write)>) {
+    /// Does it all; returns what it cost.
+    pub(super) fn run(mut self, work: Vec<(u64, Write)>) -> Vec<Cost> {
         // Who was answered meanwhile, by a deadline, takes no part in a transaction.
         let (work, over): (Vec<_>, Vec<_>) = work.into_iter().partition(|(_, write)| write.is_wanted());
         self.turn_away(over);
         let work = self.begin(work);
         if work.is_empty() {
-            return;
+            return Vec::new();
         }
         self.shared = work.iter().zip(work.iter().skip(1)).any(|((app, _), (next, _))| app != next);
-        let began = Instant::now();
+        let is_large = work.iter().any(|(_, write)| write.stands_back_ns() > 0);
+        let mut bill = Bill::begin();
         let mut done = Vec::with_capacity(work.len());
         let mut work = work.into_iter();
         while let Some((app, write)) = work.next() {
-            if began.elapsed() > GROUP_TIME && !done.is_empty() {
+            if bill.elapsed() > GROUP_TIME && !done.is_empty() {
                 self.store.writes.put_back(std::iter::once((app, write)).chain(work).collect());
                 break;
             }
-            if let Err((write, error)) = self.execute(write, &mut done) {
+            let executed = self.execute(write, &mut done);
+            bill.add(app);
+            if let Err((write, error)) = executed {
                 tracing::error!(op = write.name(), "failed to write, the group is done again: {error}");
                 write.refuse(self.store, of_sql(&error));
-                return self.give_up(done, work, &error);
+                self.give_up(done, work, &error);
+                return bill.close(is_large);
             }
         }
         self.commit(done);
+        bill.close(is_large)
     }
 
     /// Answers who is too late. What they had written of a blob is dropped in a transaction of its own, where one can be had

@@ -20,9 +20,9 @@ use crate::{
     store::Limits,
 };
 
-/// How long one op of many rows may keep the writer while another app's write waits: a fifth of the time that a call
+/// How long one op of many rows may keep the writer while another app's write waits: a tenth of the time that a call
 /// has. With nobody waiting it may take all of its own time.
-const TURN: Duration = Duration::from_millis(100);
+const TURN: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 pub(crate) struct Hand<'a> {

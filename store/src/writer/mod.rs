@@ -1,9 +1,11 @@
-//! The one thread that writes: takes everything that waits, one transaction, one commit, then the answers.
+//! The one thread that writes: takes what waits, by the apps' shares of its time, one transaction, one commit, then the answers.
+//! A write of many documents has a transaction to itself.
 //!
 //! Groups form by themselves while the last commit is flushed. Between groups it checkpoints and sweeps. An op that fails
 //! harms no other: what refuses has had no effect, what is several statements has a savepoint, and where SQLite itself
 //! fails the transaction is given up and the others of the group are done again.
 
+mod bill;
 mod group;
 mod hand;
 mod upkeep;
@@ -69,7 +71,9 @@ impl Writer {
             match self.store.writes.take(GROUP_MOST, patience) {
                 Taken::Work(work) => {
                     let began = Instant::now();
-                    Group::of(&self.store, &self.connection, &mut self.ledger).run(work);
+                    let apps: Vec<u64> = work.iter().map(|(app, _)| *app).collect();
+                    let costs = Group::of(&self.store, &self.connection, &mut self.ledger).run(work);
+                    self.store.writes.done(&apps, &costs);
                     spent = began.elapsed();
                     self.upkeep.after_group(&self.connection);
                 }

@@ -18,6 +18,10 @@ use crate::{
     store::Store,
 };
 
+/// What an app may use of the writer's time before another one's write of many documents has its turn: enough for hundreds of
+/// small ones, and far less than a call may take.
+const HEAD_START_NS: u64 = 10_000_000;
+
 /// Work for the writer.
 pub(crate) enum Write {
     /// A worker's op.
@@ -26,11 +30,11 @@ pub(crate) enum Write {
     Task(Box<Task>),
 }
 
-/// A worker's op, and what a reader found for it.
+/// A worker's op, and what a reader made of it or said against it, where it was with one first.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) question: Question,
-    pub(crate) plan: Option<Plan>,
+    pub(crate) plan: Option<Result<Plan, Refusal>>,
 }
 
 /// Called again where its group is given up.
@@ -56,6 +60,15 @@ impl Write {
         match self {
             Self::Op(job) => job.is_wanted(),
             Self::Task(_) => true,
+        }
+    }
+
+    /// How far it stands back behind others, as what may take long does: a write of many documents. It has a group of its own,
+    /// so that nobody waits for its end to have an answer.
+    pub(crate) fn stands_back_ns(&self) -> u64 {
+        match self {
+            Self::Op(job) if matches!(&job.plan, Some(Ok(plan)) if plan.is_large()) => HEAD_START_NS,
+            Self::Op(_) | Self::Task(_) => 0,
         }
     }
 

@@ -7,6 +7,7 @@ mod collections;
 mod crash;
 mod deadlines;
 mod documents;
+mod fairness;
 mod harness;
 mod hostile;
 mod isolation;

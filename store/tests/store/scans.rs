@@ -174,15 +174,22 @@ fn scans_without_a_gap_do_not_let_the_log_grow_without_an_end() {
     const MOST: u64 = 64 << 20;
     let mut farm = Farm::start();
     let app = farm.app("a");
-    fill(&mut farm.worker(&app), 20);
+    // As many apps as make a reader for each.
+    let scanning: Vec<_> = (0..8)
+        .map(|at| {
+            let app = farm.app(&format!("scans{at}"));
+            fill(&mut farm.worker(&app), 5);
+            app
+        })
+        .collect();
     let log = farm.path().join("fazt.db-wal");
     let size = || std::fs::metadata(&log).map_or(0, |log| log.len());
     let written = AtomicU32::new(0);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let _over = Over(&over);
-        for _ in 0..3 {
-            let (mut worker, over) = (farm.worker(&app), &over);
+        for app in &scanning {
+            let (mut worker, over) = (farm.worker(app), &over);
             scope.spawn(move || {
                 let branches: Vec<String> = (0..200).map(|at| format!(r#"{{"text":"{at}"}}"#)).collect();
                 let query = format!(r#"{{"$or":[{}]}}"#, branches.join(","));

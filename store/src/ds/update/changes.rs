@@ -10,7 +10,6 @@ use crate::{
     ds::{
         document::{COLUMNS, Fields},
         path::{self, Field, Path},
-        query::Which,
     },
     json,
     refusal::invalid,
@@ -22,8 +21,8 @@ const MOST: usize = 2_000;
 const DEEPEST: usize = 64;
 const NAMES: usize = 10_000;
 
-/// Reads the changes of one update.
-pub(super) fn read(text: &str, which: &Which) -> Result<Node, Refusal> {
+/// Reads the changes of one update; where it names its document by an id, that one.
+pub(super) fn read(text: &str, id: Option<&str>) -> Result<Node, Refusal> {
     let mut named = Named::default();
     for (name, value) in &fields("changes", text)?.0 {
         match name.as_str() {
@@ -33,7 +32,7 @@ pub(super) fn read(text: &str, which: &Which) -> Result<Node, Refusal> {
             _ if name.starts_with('$') => return Err(invalid(format!("{name}: no such operator"))),
             // A document that was found may be given back whole.
             "_createdAt" | "_updatedAt" => {}
-            "id" if is_same_id(value.get(), which) => {}
+            "id" if is_same_id(value.get(), id) => {}
             _ => named.add("changes", name, Change::Set(json::without_space(value.get())))?,
         }
     }
@@ -116,7 +115,6 @@ fn path_of(place: &str, name: &str) -> Result<Path, Refusal> {
     }
 }
 
-fn is_same_id(text: &str, which: &Which) -> bool {
-    let Which::Id(id) = which else { return false };
-    serde_json::from_str::<String>(text).is_ok_and(|given| given == *id)
+fn is_same_id(text: &str, id: Option<&str>) -> bool {
+    id.is_some_and(|id| serde_json::from_str::<String>(text).is_ok_and(|given| given == id))
 }

@@ -25,7 +25,7 @@ pub(super) enum Change {
 
 /// What becomes of one place of a document, and then of what lies in it.
 #[derive(Debug, Default)]
-pub(super) struct Node {
+pub(in crate::ds) struct Node {
     own: Option<Change>,
     within: HashMap<String, Node>,
     /// Among its siblings: what is new comes in the order in which it was named.
