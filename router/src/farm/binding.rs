@@ -20,7 +20,12 @@ use fazt_protocol::{
 };
 use tokio::time::{error::Elapsed, timeout};
 
-use super::{job::Job, keeper::Keeper};
+use super::{
+    account::Exchange,
+    death::Death,
+    job::Job,
+    keeper::{Fate, Keeper},
+};
 use crate::{
     catalog::Served,
     fault::{Code, Fault},
@@ -126,6 +131,42 @@ impl Keeper {
         match tokio::time::timeout_at(until, self.assign(assign, ours)).await {
             Ok(loaded) => loaded.map_err(BindError::Worker),
             Err(_late) => Err(BindError::Worker(Unloaded::Late)),
+        }
+    }
+
+    /// What follows where it could not be bound.
+    pub(super) fn stay_unbound(&self, mut exchange: Exchange, error: BindError) -> Fate {
+        match error {
+            BindError::Store(fault) => {
+                exchange.fault(fault);
+                Fate::Blank
+            }
+            // Somebody stopped it before it had anything of the app.
+            BindError::Worker(Unloaded::Late) if self.life.is_stopped() => self.pass_on(exchange),
+            BindError::Worker(why) => {
+                let app = &exchange.job.served.name;
+                tracing::warn!(request_id = %exchange.job.id, %app, worker = self.life.pid, "worker could not load the app: {why}");
+                let code = self.why_unloaded(&why, exchange.job.served.app.id);
+                exchange.fault(Fault::new(code, format!("the app could not be loaded: {why}")));
+                Fate::End(Death::Crashed)
+            }
+        }
+    }
+
+    /// What a worker that did not load costs its app. That the store is away we see; that it was slow is the worker's word,
+    /// which is not doubted now and then.
+    fn why_unloaded(&self, why: &Unloaded, app: u64) -> Code {
+        let (said, is_up) = (why.storage(), self.store.is_up());
+        match said {
+            _ if !is_up => said.unwrap_or(Code::StoreUnavailable),
+            Some(code) => {
+                self.ground.wear(app);
+                code
+            }
+            None => {
+                self.ground.punish(app);
+                Code::WorkerCrashed
+            }
         }
     }
 

@@ -13,7 +13,6 @@ use fazt_protocol::{
 
 use super::{
     account::{Exchange, micros},
-    binding::{BindError, Unloaded},
     counts::count,
     death::Death,
     door::{DoorPlate, Errand},
@@ -63,41 +62,6 @@ impl Keeper {
         self.exchange(exchange).await
     }
 
-    fn stay_unbound(&self, mut exchange: Exchange, error: BindError) -> Fate {
-        match error {
-            BindError::Store(fault) => {
-                exchange.fault(fault);
-                Fate::Blank
-            }
-            // Somebody stopped it before it had anything of the app.
-            BindError::Worker(Unloaded::Late) if self.life.is_stopped() => self.pass_on(exchange),
-            BindError::Worker(why) => {
-                let app = &exchange.job.served.name;
-                tracing::warn!(request_id = %exchange.job.id, %app, worker = self.life.pid, "worker could not load the app: {why}");
-                let code = self.why_unloaded(&why, exchange.job.served.app.id);
-                exchange.fault(Fault::new(code, format!("the app could not be loaded: {why}")));
-                Fate::End(Death::Crashed)
-            }
-        }
-    }
-
-    /// What a worker that did not load costs its app. That the store is away we see; that it was slow is the worker's word,
-    /// which is not doubted now and then.
-    fn why_unloaded(&self, why: &Unloaded, app: u64) -> Code {
-        let (said, is_up) = (why.storage(), self.store.is_up());
-        match said {
-            _ if !is_up => said.unwrap_or(Code::StoreUnavailable),
-            Some(code) => {
-                self.ground.wear(app);
-                code
-            }
-            None => {
-                self.ground.punish(app);
-                Code::WorkerCrashed
-            }
-        }
-    }
-
     async fn exchange(&mut self, mut exchange: Exchange) -> Fate {
         let hard = exchange.soft.saturating_add(Duration::from_millis(limit::GRACE_MS));
         let until = exchange.began.checked_add(hard).unwrap_or(exchange.began);
@@ -125,7 +89,7 @@ impl Keeper {
     }
 
     /// Another worker may have what this one never began.
-    fn pass_on(&self, exchange: Exchange) -> Fate {
+    pub(super) fn pass_on(&self, exchange: Exchange) -> Fate {
         let (app, waited) = (&exchange.job.served.name, exchange.began.elapsed());
         tracing::warn!(
             request_id = %exchange.job.id, %app, worker = self.life.pid,
