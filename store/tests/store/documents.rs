@@ -346,9 +346,9 @@ fn wide_queries_are_answered_in_time() {
         worker.number("c", Verb::Count, &format!(r#"{{"n":{{"$in":[{}]}}}}"#, numbers.join(","))).unwrap(),
         500.0
     );
-    let branches: Vec<String> = (0..1_000).map(|n| format!(r#"{{"s":"s{}"}}"#, n * 2)).collect();
+    let branches: Vec<String> = (0..500).map(|n| format!(r#"{{"s":"s{}"}}"#, n * 4)).collect();
     let or = format!(r#"{{"$or":[{}]}}"#, branches.join(","));
-    assert_eq!(worker.number("c", Verb::Count, &or).unwrap(), 500.0);
-    let too_many = format!(r#"{{"$or":[{}]}}"#, vec![r#"{"s":"x"}"#; 2_001].join(","));
+    assert_eq!(worker.number("c", Verb::Count, &or).unwrap(), 250.0);
+    let too_many = format!(r#"{{"$or":[{}]}}"#, vec![r#"{"s":"x"}"#; 501].join(","));
     assert_eq!(worker.ds("c", Verb::Count, &too_many).unwrap_err().code, Code::InvalidArgument);
 }

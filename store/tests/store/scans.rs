@@ -153,11 +153,20 @@ fn a_query_that_is_too_much_is_refused_by_what_is_too_much_of_it() {
     let nested = |levels: usize| format!("{}{{\"a\":1}}{}", r#"{"$not":"#.repeat(levels), "}".repeat(levels));
     assert_eq!(worker.number("c", Verb::Count, &nested(32)), Ok(1.0));
     let branches = |count: usize| format!(r#"{{"$or":[{}]}}"#, vec!["{}"; count].join(","));
+    let fields = |count: usize, test: &str| {
+        let fields: Vec<String> = (0..count).map(|at| format!(r#""f{at}":{test}"#)).collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    for most in [fields(500, "null"), fields(100, r#"{"$nin":[1,"x",true]}"#)] {
+        assert_eq!(worker.number("c", Verb::Count, &most), Ok(1.0));
+    }
     let path = vec!["a"; 65].join(".");
     let set: Value = (0..2_001).map(|at| (format!("f{at}"), json!(1))).collect::<Map<_, _>>().into();
     for (query, changes, named) in [
         (nested(33), "{}".to_owned(), "32 levels"),
-        (branches(2_001), "{}".to_owned(), "2000 conditions"),
+        (branches(501), "{}".to_owned(), "500 conditions"),
+        (fields(501, "1"), "{}".to_owned(), "500 conditions"),
+        (fields(101, r#"{"$in":[1,"x",true]}"#), "{}".to_owned(), "counts as 5"),
         ("\"x\"".to_owned(), json!({ path: 1 }).to_string(), "64 names"),
         ("\"x\"".to_owned(), set.to_string(), "2000 fields"),
     ] {
