@@ -114,13 +114,25 @@ async fn send(mut writer: Writer<ToBuilder>, archive: Vec<u8>) {
     }
 }
 
-async fn hear(
+/// Contents on their way to the store.
+type Keeping = JoinSet<Result<(), AskError>>;
+
+async fn hear(reader: &mut Reader<FromBuilder>, phase: Phase, store: &Store, upload: u64) -> Result<Uploaded, Fault> {
+    let mut keeping = Keeping::new();
+    let heard = take(reader, phase, store, upload, &mut keeping).await;
+    // What was half way there when its upload is dropped would lie in the file for an hour.
+    while keeping.join_next().await.is_some() {}
+    heard
+}
+
+async fn take(
     reader: &mut Reader<FromBuilder>,
     mut phase: Phase,
     store: &Store,
     upload: u64,
+    keeping: &mut Keeping,
 ) -> Result<Uploaded, Fault> {
-    let (mut tally, mut keeping) = (Tally::default(), JoinSet::new());
+    let mut tally = Tally::default();
     loop {
         let said = reader.receive().await.map_err(|error| crashed(&error))?;
         phase = phase.hear(&said).map_err(|breach| crashed(&breach))?;
@@ -132,12 +144,13 @@ async fn hear(
                 tally.weigh(path.clone(), encoding, content.len())?;
                 // An encoding belongs to a content that is there.
                 let most = if encoding == Encoding::Identity { ON_THE_WAY } else { 1 };
-                keep_fewer_than(most, &mut keeping).await?;
+                keep_fewer_than(most, keeping).await?;
                 let store = store.clone();
                 keeping.spawn(async move { store.file(upload, path, encoding, &content).await });
             }
+            FromBuilder::Built(_) if tally.paths.is_empty() => return Err(crashed(&"an app without a file")),
             FromBuilder::Built(built) => {
-                keep_fewer_than(1, &mut keeping).await?;
+                keep_fewer_than(1, keeping).await?;
                 let (files, bytes) = (tally.paths.len(), tally.bytes);
                 return Ok(Uploaded { upload, manifest: built.manifest, warnings: built.warnings, files, bytes });
             }
@@ -149,7 +162,7 @@ async fn hear(
 }
 
 /// Waits until fewer than so many contents are on their way to the store.
-async fn keep_fewer_than(most: usize, keeping: &mut JoinSet<Result<(), AskError>>) -> Result<(), Fault> {
+async fn keep_fewer_than(most: usize, keeping: &mut Keeping) -> Result<(), Fault> {
     while keeping.len() >= most {
         match keeping.join_next().await {
             Some(kept) => kept.map_err(|panic| crashed(&panic))?.map_err(unavailable)?,

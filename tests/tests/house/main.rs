@@ -7,6 +7,7 @@
 
 mod activation;
 mod bad_input;
+mod builder;
 mod captured;
 mod cgroup;
 mod cli;
