@@ -171,19 +171,28 @@ fn a_store_that_closes_ends_with_the_last_scan() {
 #[test]
 fn scans_have_a_lower_priority_than_writes() {
     let farm = Farm::start();
-    let threads = std::fs::read_dir(format!("/proc/{}/task", farm.child.id())).unwrap();
-    let nice: Vec<(String, i32)> = threads
-        .map(|thread| {
-            let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+    // A thread names itself and steps back when it first runs.
+    eventually(|| {
+        let nice = priorities(farm.child.id());
+        let of = |name: &str| nice.iter().filter(|(of, _)| of == name).map(|(_, nice)| *nice).collect::<Vec<_>>();
+        let (scanners, quick) = (of("scanner"), [of("writer"), of("reader")].concat());
+        let behind = quick.iter().max()?;
+        let usual = *behind < 5 || of("fazt-store").contains(behind);
+        let stand_back = scanners.iter().all(|nice| nice >= behind.max(&5));
+        (quick.len() == 2 && scanners.len() == 16 && stand_back && usual).then_some(())
+    });
+}
+
+/// The threads of a process, by name and by how far they stand back.
+fn priorities(pid: u32) -> Vec<(String, i32)> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let stats = threads.filter_map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).ok());
+    stats
+        .map(|stat| {
             let (name, rest) = stat.split_once('(').unwrap().1.rsplit_once(')').unwrap();
             (name.to_owned(), rest.split_whitespace().nth(16).unwrap().parse().unwrap())
         })
-        .collect();
-    let of = |name: &str| nice.iter().filter(|(of, _)| of == name).map(|(_, nice)| *nice).collect::<Vec<_>>();
-    assert_eq!((of("writer").len(), of("reader").len(), of("scanner").len()), (1, 1, 16), "{nice:?}");
-    let quick = of("writer")[0].max(of("reader")[0]);
-    assert!(of("scanner").iter().all(|nice| *nice >= quick.max(5)), "{nice:?}");
-    assert!(quick < 5 || quick == of("fazt-store")[0], "{nice:?}");
+        .collect()
 }
 
 fn ds(collection: &str, verb: Verb) -> Op {
