@@ -102,8 +102,6 @@ pub fn enter(newborn: Newborn<'_>, policy: &Policy<'_>) -> Result<Jailed, JailEr
     ledger.step(Layer::ParentDeath, || parent::die_with_holder(nest.parent()))?;
     // The pidfd has told what it could tell.
     close(nest.parent().as_raw_fd()).map_err(JailError::Descriptors)?;
-    // Not a layer: where the kernel refuses, others wait a little longer and nothing is less safe.
-    let _ = schedule::set_slice(policy.slice);
     // Before landlock and seccomp, which want none; after the ids, which wanted two.
     ledger.step(Layer::NoCapabilities, capability::give_up)?;
     // After the capabilities, with which a process may go over its bounds.
@@ -112,6 +110,9 @@ pub fn enter(newborn: Newborn<'_>, policy: &Policy<'_>) -> Result<Jailed, JailEr
     ledger.step(Layer::NotDumpable, || set_dumpable(false).map_err(JailError::NotDumpable))?;
     // Landlock and seccomp are refused to an unprivileged process without it.
     ledger.step(Layer::NoNewPrivileges, || set_no_new_privs().map_err(JailError::NoNewPrivileges))?;
+    // Not a layer: where the kernel refuses, others wait a little longer and nothing is less safe. Late, since a birth is short
+    // work, and before seccomp, whose list has none of this.
+    let _ = schedule::set_slice(policy.slice);
     // Before seccomp, whose list has no landlock_restrict_self.
     ledger.step(Layer::Landlock, landlock::renounce_everything)?;
     // Last: from here on only the list holds, and nothing of an app has been read yet.
