@@ -75,6 +75,11 @@ impl Budget {
 }
 
 impl Lease {
+    /// Takes what is missing to that many bytes.
+    pub(crate) fn reach(&mut self, bytes: usize) -> bool {
+        self.grow(bytes.saturating_sub(self.bytes))
+    }
+
     /// Takes that much more; `false` where it is not to be had.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         let taken = bytes == 0 || self.budget.take(self.app, bytes);

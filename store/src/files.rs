@@ -32,34 +32,43 @@ const ONE: &str = "SELECT content.upload, content.size
     WHERE version.app = ?1 AND version.version = ?2 AND file.encoding = 0 AND file.path = ?3";
 const IS_THERE: &str = "SELECT 1 FROM version WHERE app = ?1 AND version = ?2";
 
-/// What has been read so far.
+/// How far a read has come.
 #[derive(Debug)]
 pub(crate) struct Load {
     /// Files up to this path are done.
     after: String,
-    pub(crate) bytes: Vec<u8>,
 }
 
 impl Load {
     pub(crate) fn new() -> Self {
-        Self { after: "api/".to_owned(), bytes: Vec::new() }
+        Self { after: "api/".to_owned() }
     }
 
     /// Reads on, of the version that the channel is bound to; returns what was found once all of it was read.
-    pub(crate) fn step(&mut self, reading: &Reading<'_>, version: u64, op: &Op) -> Result<Option<Found>, OpError> {
+    pub(crate) fn step(
+        &mut self,
+        reading: &Reading<'_>,
+        (version, op): (u64, &Op),
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Found>, OpError> {
         // One snapshot: what was found is still there when its bytes are read.
         let snapshot = reading.sql.unchecked_transaction()?;
         let found = match op {
-            Op::Sources => self.read_sources(reading, version)?,
-            Op::Read { path } if path.starts_with("private/") => self.read_file(reading, version, path)?,
+            Op::Sources => self.read_sources(reading, version, out)?,
+            Op::Read { path } if path.starts_with("private/") => read_file(reading, version, path, out)?,
             Op::Read { .. } => return Err(invalid("path: only files under private/ are read").into()),
         };
         drop(snapshot);
         Ok(found)
     }
 
-    fn read_sources(&mut self, reading: &Reading<'_>, version: u64) -> Result<Option<Found>, OpError> {
-        let until = self.bytes.len().saturating_add(STEP_BYTES);
+    fn read_sources(
+        &mut self,
+        reading: &Reading<'_>,
+        version: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Found>, OpError> {
+        let until = out.len().saturating_add(STEP_BYTES);
         let mut statement = reading.sql.prepare_cached(SOURCES)?;
         let mut rows = statement.query(params![reading.app, version, self.after, STEP_FILES as i64])?;
         let mut files: usize = 0;
@@ -70,10 +79,10 @@ impl Load {
                 let (upload, size) = (row.get(1)?, row.get(2)?);
                 let mut content = Vec::new();
                 chunks::read(reading.sql, upload, (0, size), &mut content)?;
-                write_source(&path, &content, &mut self.bytes);
+                write_source(&path, &content, out);
             }
             self.after = path;
-            if self.bytes.len() >= until {
+            if out.len() >= until {
                 return Ok(None);
             }
         }
@@ -86,25 +95,25 @@ impl Load {
         }
         Ok(Some(Found::Bytes))
     }
+}
 
-    fn read_file(&mut self, reading: &Reading<'_>, version: u64, path: &str) -> Result<Option<Found>, OpError> {
-        let mut statement = reading.sql.prepare_cached(ONE)?;
-        let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?));
-        let found = statement.query_row(params![reading.app, version, path], row).optional()?;
-        let Some((upload, size)) = found else {
-            return if self.bytes.is_empty() { Ok(Some(Found::Nothing)) } else { Err(gone()) };
-        };
-        if size > OP_BODY_BYTES as u64 {
-            let message = format!("path: the file has {size} bytes, one call moves at most {OP_BODY_BYTES}");
-            return Err(Refusal::new(Code::TooLarge, message).into());
-        }
-        let at = self.bytes.len() as u64;
-        let until = at.saturating_add(STEP_BYTES as u64).min(size);
-        if until > at {
-            chunks::read(reading.sql, upload, (at, until), &mut self.bytes)?;
-        }
-        Ok((until >= size).then_some(Found::Bytes))
+fn read_file(reading: &Reading<'_>, version: u64, path: &str, out: &mut Vec<u8>) -> Result<Option<Found>, OpError> {
+    let mut statement = reading.sql.prepare_cached(ONE)?;
+    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?));
+    let found = statement.query_row(params![reading.app, version, path], row).optional()?;
+    let Some((upload, size)) = found else {
+        return if out.is_empty() { Ok(Some(Found::Nothing)) } else { Err(gone()) };
+    };
+    if size > OP_BODY_BYTES as u64 {
+        let message = format!("path: the file has {size} bytes, one call moves at most {OP_BODY_BYTES}");
+        return Err(Refusal::new(Code::TooLarge, message).into());
     }
+    let at = out.len() as u64;
+    let until = at.saturating_add(STEP_BYTES as u64).min(size);
+    if until > at {
+        chunks::read(reading.sql, upload, (at, until), out)?;
+    }
+    Ok((until >= size).then_some(Found::Bytes))
 }
 
 fn gone() -> OpError {

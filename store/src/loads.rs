@@ -1,5 +1,5 @@
-//! The thread that reads apps' deployed files for their workers, which may come to many mebibytes: nothing else waits for
-//! it, and it reads a step of each app's in turn, so that a small app is loaded soon beside large ones.
+//! The thread that reads what may come to many mebibytes: blobs, and apps' deployed files for their workers. Nothing else
+//! waits for it, and it reads a step of each app's in turn, so that a small app is loaded soon beside large ones.
 
 use std::{
     sync::Arc,
@@ -7,16 +7,20 @@ use std::{
     time::Duration,
 };
 
-use fazt_protocol::op::{Code, Op, Refusal};
+use fazt_protocol::{
+    limit::CHUNK_BYTES,
+    op::{Code, Op, Refusal, s3::Op as Blob},
+};
 
 use crate::{
     budget::Lease,
     connection::Connection,
-    files::Load,
+    files,
     question::{Question, Reply},
     queue::Taken,
     readers::{Reading, logged},
-    refusal::{OpError, invalid, late},
+    refusal::{invalid, late},
+    s3,
     store::Store,
 };
 
@@ -25,7 +29,14 @@ use crate::{
 struct Loading {
     question: Question,
     load: Load,
+    bytes: Vec<u8>,
     lease: Lease,
+}
+
+#[derive(Debug)]
+enum Load {
+    Files(files::Load),
+    Blob(s3::read::Load),
 }
 
 /// Starts the thread. It ends when its queue is closed and empty, and closes its connection.
@@ -53,7 +64,11 @@ fn run(store: &Store, connection: &Connection) {
 
 fn begin(store: &Store, question: Question) -> Loading {
     let lease = store.bodies.lease(question.channel.app);
-    Loading { question, load: Load::new(), lease }
+    let load = match &question.op {
+        Op::Files(_) => Load::Files(files::Load::new()),
+        Op::S3(_) | Op::Kv(_) | Op::Ds(_) => Load::Blob(s3::read::Load::default()),
+    };
+    Loading { question, load, bytes: Vec::new(), lease }
 }
 
 /// Reads a step; gives back what is not at its end.
@@ -72,18 +87,23 @@ fn go_on(store: &Store, connection: &Connection, mut loading: Loading) -> Option
     None
 }
 
-fn step(connection: &Connection, Loading { question, load, lease }: &mut Loading) -> Result<Option<Reply>, Refusal> {
+fn step(connection: &Connection, loading: &mut Loading) -> Result<Option<Reply>, Refusal> {
+    let Loading { question, load, bytes, lease } = loading;
     if !question.start() {
         return Err(late());
     }
-    let Op::Files(op) = &question.op else { return Err(invalid("not a read of files")) };
-    let before = load.bytes.len();
     let channel = &question.channel;
-    let found =
-        connection.within(&question.leash, |sql| load.step(&Reading::new(sql, channel.app), channel.version, op));
-    let found = found.map_err(|error: OpError| logged(error, question))?;
-    if !lease.grow(load.bytes.len().saturating_sub(before)) {
+    let found = connection.within(&question.leash, |sql| {
+        let reading = Reading::new(sql, channel.app);
+        match (load, &question.op) {
+            (Load::Files(load), Op::Files(op)) => load.step(&reading, (channel.version, op), bytes),
+            (Load::Blob(load), Op::S3(Blob::Get { path, range })) => load.step(&reading, (path, *range), bytes),
+            _ => Err(invalid("not a read of many bytes").into()),
+        }
+    });
+    let found = found.map_err(|error| logged(error, question))?;
+    if bytes.len() > CHUNK_BYTES && !lease.reach(bytes.len()) {
         return Err(Refusal::new(Code::Unavailable, "too many large answers at once; try again"));
     }
-    Ok(found.map(|found| Reply::with(found, std::mem::take(&mut load.bytes))))
+    Ok(found.map(|found| Reply::with(found, std::mem::take(bytes))))
 }

@@ -156,7 +156,7 @@ pub(crate) fn execute(connection: &Connection, question: &Question, store: &Stor
             Op::Kv(op) => kv::read::answer(&reading, op),
             Op::Ds(op) => ds::find::answer(&reading, op, &question.body),
             Op::S3(op) => s3::read::answer(&reading, op),
-            Op::Files(_) => Err(invalid("files have a thread of their own").into()),
+            Op::Files(_) => Err(invalid("not for a reader").into()),
         }
     });
     outcome.map_err(|error| logged(error, question)).and_then(|reply| reply.leased(&store.bodies, channel.app))

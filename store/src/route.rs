@@ -1,5 +1,5 @@
-//! Which thread does what: point reads at once, scans by the readers, deployed files by a thread of their own, writes by
-//! the one writer.
+//! Which thread does what: point reads at once, scans by the readers, blobs and deployed files by a thread of their own,
+//! writes by the one writer.
 
 use fazt_protocol::op::{Op, ds, kv, s3};
 
@@ -18,7 +18,7 @@ pub(crate) enum Route {
     Here,
     /// By a reader: it may take a while.
     Reader,
-    /// By the thread for deployed files.
+    /// By the thread for what may come to many mebibytes.
     Loads,
     /// By the writer.
     Writer,
@@ -29,7 +29,7 @@ pub(crate) fn route(op: &Op, delayed: bool) -> Route {
     let point = match op {
         Op::Kv(kv::Op::Get { .. } | kv::Op::GetVersion { .. }) | Op::S3(s3::Op::Head { .. }) => true,
         // Of `getMany` each value may be a mebibyte, and everybody would wait for all of them.
-        Op::Files(_) => return Route::Loads,
+        Op::Files(_) | Op::S3(s3::Op::Get { .. }) => return Route::Loads,
         Op::Ds(_) | Op::Kv(_) | Op::S3(_) => false,
     };
     match (op.is_write(), point && !delayed) {

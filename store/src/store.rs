@@ -40,7 +40,7 @@ pub(crate) struct Store {
     pub(crate) scans: Queue<Read>,
     /// Reads of which each is of few rows: they never wait for a scan, whosever it is.
     pub(crate) reads: Queue<Read>,
-    /// Reads of deployed files, which may be of many mebibytes each.
+    /// Reads of blobs and of deployed files, which may be of many mebibytes each.
     pub(crate) loads: Queue<Question>,
     pub(crate) bodies: Arc<Budget>,
     pub(crate) counters: Counters,

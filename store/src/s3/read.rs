@@ -1,4 +1,4 @@
-//! Reads of blobs: whole, in part, what is known of them, lists.
+//! Reads of blobs: whole or in part, a step at a time; what is known of them; lists.
 
 use fazt_protocol::{
     limit::{LIST_ENTRIES, OP_BODY_BYTES},
@@ -18,6 +18,9 @@ use crate::{
     refusal::{OpError, invalid},
 };
 
+/// What one step reads.
+const STEP_BYTES: u64 = 1024 * 1024;
+
 const FIND: &str = "SELECT mime, size, hash, updated_at, upload FROM blob WHERE app = ?1 AND path = ?2";
 const LIST: &str = "SELECT path, mime, size, hash, updated_at FROM blob
     WHERE app = ?1 AND path >= ?2 AND path < ?3 AND path > ?4 ORDER BY path LIMIT ?5";
@@ -25,13 +28,12 @@ const LIST: &str = "SELECT path, mime, size, hash, updated_at FROM blob
 /// Answers a read.
 pub(crate) fn answer(reading: &Reading<'_>, op: &Op) -> Result<Reply, OpError> {
     match op {
-        Op::Get { path, range } => get(reading, path, *range),
         Op::Head { path } => Ok(match find(reading, path)? {
             Some((head, _)) => Reply::of(Found::Blob(head)),
             None => Reply::of(Found::Nothing),
         }),
         Op::List { prefix, limit, after } => list(reading, prefix, *limit, after.as_deref()),
-        Op::Put { .. } | Op::Delete { .. } => Err(invalid("not a read").into()),
+        Op::Get { .. } | Op::Put { .. } | Op::Delete { .. } => Err(invalid("not for a reader").into()),
     }
 }
 
@@ -44,26 +46,58 @@ fn find(reading: &Reading<'_>, path: &str) -> Result<Option<(Head, i64)>, OpErro
     Ok(statement.query_row(params![reading.app, path.as_bytes()], row).optional()?)
 }
 
-fn get(reading: &Reading<'_>, path: &str, range: Option<(u64, u64)>) -> Result<Reply, OpError> {
-    // Head and bytes are two statements: one snapshot for both, or a put between them would mix two blobs.
-    let snapshot = reading.sql.unchecked_transaction()?;
-    let Some((head, upload)) = find(reading, path)? else { return Ok(Reply::of(Found::Nothing)) };
+/// How far the read of a blob has come: what was found, where its bytes are, and which of them are asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Load(Option<(Head, i64, (u64, u64))>);
+
+impl Load {
+    /// Reads on; returns what was found once all that was asked for is read.
+    pub(crate) fn step(
+        &mut self,
+        reading: &Reading<'_>,
+        (path, range): (&str, Option<(u64, u64)>),
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Found>, OpError> {
+        // Head and bytes are two statements: one snapshot for both, or a put between them would mix two blobs.
+        let snapshot = reading.sql.unchecked_transaction()?;
+        let is_first = self.0.is_none();
+        if is_first {
+            let Some((head, upload)) = find(reading, path)? else { return Ok(Some(Found::Nothing)) };
+            let asked = bounds(&head, range)?;
+            self.0 = Some((head, upload, asked));
+        }
+        let Some((head, upload, (start, end))) = &self.0 else { return Ok(Some(Found::Nothing)) };
+        let at = start.saturating_add(out.len() as u64);
+        let until = at.saturating_add(STEP_BYTES).min(*end);
+        if until > at {
+            chunks::read(reading.sql, *upload, (at, until), out)?;
+        }
+        drop(snapshot);
+        if start.saturating_add(out.len() as u64) < until {
+            // It was replaced or deleted since, and its bytes are swept already. No upload's number is used again.
+            if is_first {
+                return Err(Refusal::new(Code::Unavailable, "the blob's bytes are not there").into());
+            }
+            out.clear();
+            self.0 = None;
+            return Ok(None);
+        }
+        Ok((until >= *end).then(|| Found::Blob(head.clone())))
+    }
+}
+
+/// The bytes that are asked for.
+fn bounds(head: &Head, range: Option<(u64, u64)>) -> Result<(u64, u64), Refusal> {
     let (start, end) = range.unwrap_or((0, head.size));
     if start > end || (start > 0 && start >= head.size) {
-        return Err(invalid(format!("range: {start} to {end} of a blob of {} bytes", head.size)).into());
+        return Err(invalid(format!("range: {start} to {end} of a blob of {} bytes", head.size)));
     }
     let end = end.min(head.size);
-    let length = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
-    if length > OP_BODY_BYTES {
+    if end.saturating_sub(start) > OP_BODY_BYTES as u64 {
         let message = format!("one call moves at most {OP_BODY_BYTES} bytes: read the blob in ranges");
-        return Err(Refusal::new(Code::TooLarge, message).into());
+        return Err(Refusal::new(Code::TooLarge, message));
     }
-    let mut body = Vec::with_capacity(length);
-    if length > 0 {
-        chunks::read(reading.sql, upload, (start, end), &mut body)?;
-    }
-    drop(snapshot);
-    Ok(Reply::with(Found::Blob(head), body))
+    Ok((start, end))
 }
 
 fn list(reading: &Reading<'_>, prefix: &str, limit: u32, after: Option<&str>) -> Result<Reply, OpError> {

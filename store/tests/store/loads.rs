@@ -1,6 +1,9 @@
 //! Large bodies: deployed files that workers load, and answers that they leave unread. They are their own app's affair.
 
-use std::thread;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    thread,
+};
 
 use fazt_protocol::{
     limit::{OP_BODY_BYTES, SOURCE_BYTES},
@@ -13,7 +16,7 @@ use fazt_protocol::{
 };
 use rustix::net::RecvFlags;
 
-use crate::harness::{Farm, Start, Worker};
+use crate::harness::{Farm, Over, Start, Worker};
 
 /// An app with that many sources of the largest size.
 fn large(farm: &mut Farm, name: &str, sources: usize) -> App {
@@ -29,28 +32,32 @@ fn load(worker: &mut Worker) -> Vec<(String, Vec<u8>)> {
     read_sources(&body).unwrap()
 }
 
-#[test]
-fn loads_hold_up_nobodys_quick_reads() {
+/// How many quick reads an app has done when six others have done four such reads each.
+fn quick_reads_beside(many: fn(&mut Worker)) -> u32 {
     // Each op takes so long on the thread that does it.
     let mut farm = Farm::with(&Start { environment: &[("FAZT_STORE_TEST_DELAY", "60..60 ms")], ..Start::default() });
-    let loading: Vec<Worker> =
+    let reading: Vec<Worker> =
         ["a", "b", "c", "d", "e", "f"].map(|name| farm.app(name)).map(|app| farm.worker(&app)).into();
     let other = farm.app("other");
     let mut neighbour = farm.worker(&other);
-    let reads = thread::scope(|scope| {
-        let loads = loading
-            .into_iter()
-            .map(|mut worker| scope.spawn(move || (0..4).for_each(|_| assert_eq!(load(&mut worker).len(), 1))));
-        let loads: Vec<_> = loads.collect();
-        let mut reads = 0;
-        while loads.iter().any(|load| !load.is_finished()) {
+    thread::scope(|scope| {
+        let reading = reading.into_iter().map(|mut worker| scope.spawn(move || (0..4).for_each(|_| many(&mut worker))));
+        let reading: Vec<_> = reading.collect();
+        let mut quick = 0;
+        while reading.iter().any(|reading| !reading.is_finished()) {
             neighbour.json(Op::Kv(kv::Op::GetMany { keys: vec![kv::Key("k".to_owned())] }), b"").unwrap();
-            reads += 1;
+            quick += 1;
         }
-        reads
-    });
+        quick
+    })
+}
+
+#[test]
+fn reads_of_many_bytes_hold_up_nobodys_quick_ones() {
+    let beside_loads = quick_reads_beside(|worker| assert_eq!(load(worker).len(), 1));
+    let beside_blobs = quick_reads_beside(|worker| assert_eq!(worker.blob("p", None).unwrap(), None));
     // On one thread with them, in turns over the apps, it would come to four or five.
-    assert!(reads > 10, "{reads} reads beside twenty-four loads");
+    assert!(beside_loads > 10 && beside_blobs > 10, "{beside_loads} beside loads, {beside_blobs} beside blobs");
 }
 
 #[test]
@@ -83,6 +90,34 @@ fn files_come_whole_however_many_steps_they_take() {
     assert_eq!(read("private/large"), Ok((Found::Bytes, private)));
     assert_eq!(read("private/empty"), Ok((Found::Bytes, Vec::new())));
     assert_eq!(read("private/none"), Ok((Found::Nothing, Vec::new())));
+}
+
+#[test]
+fn a_blob_that_is_replaced_while_it_is_read_is_one_or_the_other() {
+    let mut farm = Farm::start();
+    let app = farm.app("a");
+    let (mut writer, mut reader) = (farm.worker(&app), farm.worker(&app));
+    let blob = |byte: u8| vec![byte; 5 * SOURCE_BYTES + usize::from(byte)];
+    writer.put("p", &blob(0)).unwrap();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _over = Over(&over);
+        scope.spawn(|| {
+            for byte in (0..=u8::MAX).cycle() {
+                if over.load(SeqCst) {
+                    break;
+                }
+                writer.put("p", &blob(byte)).unwrap();
+            }
+        });
+        for _ in 0..40 {
+            let (head, bytes) = reader.blob("p", None).unwrap().unwrap();
+            assert!(bytes == blob(bytes[0]), "{} bytes, the first one {}", bytes.len(), bytes[0]);
+            assert_eq!(head.hash, blake3::hash(&bytes).to_hex().to_string());
+        }
+    });
+    let part = reader.blob("p", Some((SOURCE_BYTES as u64 - 1, 3 * SOURCE_BYTES as u64 + 1))).unwrap().unwrap().1;
+    assert_eq!(part, vec![part[0]; 2 * SOURCE_BYTES + 2]);
 }
 
 #[test]
