@@ -24,9 +24,10 @@ use tower::Service as _;
 use super::{
     admit,
     caps::Pass,
-    listen::{self, Common, Lane, Listener, Listeners},
+    listen::{Common, Lane, Listeners},
     refusal,
     session::Session,
+    socket::{self, Listener},
     stack, translate,
     wire::Wire,
 };
@@ -235,8 +236,8 @@ impl Doorway {
     fn from_listener(listener: Listener) -> io::Result<Self> {
         let Listener { socket, lent } = listener;
         let door = match socket {
-            listen::Socket::Tcp(listener) => TcpListener::from_std(listener).map(Door::Tcp),
-            listen::Socket::Unix(listener) => UnixListener::from_std(listener).map(Door::Unix),
+            socket::Socket::Tcp(listener) => TcpListener::from_std(listener).map(Door::Tcp),
+            socket::Socket::Unix(listener) => UnixListener::from_std(listener).map(Door::Unix),
         };
         Ok(Self { door: door?, lent })
     }

@@ -8,7 +8,7 @@ use std::io;
 use listenfd::ListenFd;
 use rustix::net::sockopt::socket_acceptconn;
 
-use super::listen::{BindError, Listener, Socket};
+use super::socket::{BindError, Listener, Socket};
 
 /// Takes what was handed over; nothing where nobody did. To be called once, before there is a second thread: it takes the
 /// variables out of the environment.

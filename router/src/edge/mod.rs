@@ -31,6 +31,7 @@ mod room;
 mod route;
 mod rules;
 mod site;
+mod socket;
 mod stack;
 mod translate;
 mod wire;
