@@ -5,7 +5,12 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 use crate::{
-    admin::token::Token, catalog::Catalog, config::Config, edge::contents::Contents, farm::Farm, store::Store,
+    admin::token::Token,
+    catalog::Catalog,
+    config::Config,
+    edge::{contents::Contents, ready::Readiness},
+    farm::Farm,
+    store::Store,
     trace::Traces,
 };
 
@@ -26,6 +31,8 @@ pub struct House {
     pub contents: Contents,
     /// Who may use the admin interface.
     pub token: Token,
+    /// What `/readyz` found last.
+    pub readiness: Readiness,
     /// When the router started.
     pub started: Instant,
     /// Turns true when the router begins to close.

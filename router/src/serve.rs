@@ -26,6 +26,7 @@ use crate::{
     edge::{
         contents::Contents,
         listen::{self, Listeners},
+        ready::Readiness,
     },
     farm::{
         Farm, Ground, attendant,
@@ -154,7 +155,18 @@ async fn start(config: Config, listeners: &Listeners, given: &Given) -> Result<R
     let (close, closing) = watch::channel(false);
     let farm = Farm::new(ground);
     let (contents, catalog, traces) = (Contents::new(&config.edge), Catalog::default(), Traces::default());
-    let house = Arc::new(House { config, farm, store, catalog, traces, contents, token, started, closing });
+    let house = Arc::new(House {
+        config,
+        farm,
+        store,
+        catalog,
+        traces,
+        contents,
+        token,
+        readiness: Readiness::default(),
+        started,
+        closing,
+    });
     house.catalog.load(&house.store).await.map_err(|error| format!("failed to read the apps: {error}"))?;
     let first = timeout(FIRST_WORKER_TIMEOUT, house.farm.first_worker()).await.map_err(|_late| NO_WORKER.to_owned())?;
     first.map_err(|shortfall| format!("failed to {shortfall}"))?;

@@ -23,6 +23,7 @@ mod pace;
 mod page;
 mod preconditions;
 mod range;
+pub mod ready;
 mod record;
 mod refusal;
 mod resolve;

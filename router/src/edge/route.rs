@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
-use super::{Departure, Passage, app, body::Body, resolve, site};
+use super::{Departure, Passage, app, body::Body, ready, resolve, site};
 use crate::{
     admin,
     fault::{Code, Fault},
@@ -14,7 +14,7 @@ use crate::{
 /// Sends a request where it belongs.
 pub(super) async fn route(mut passage: Passage) -> Result<Departure, Infallible> {
     let path = passage.target.path.as_str();
-    if let Some(response) = own_page(&passage.entry.house, path) {
+    if let Some(response) = own_page(&passage.entry.house, path).await {
         return Ok(passage.entry.answer(response));
     }
     if admin::owns(path) {
@@ -35,15 +35,17 @@ pub(super) fn is_the_farms(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz") || admin::owns(path)
 }
 
-/// `/healthz` says that the router lives, `/readyz` that store and workers do; neither says more.
-fn own_page(house: &House, path: &str) -> Option<Response<Body>> {
-    let holds = match path {
-        "/healthz" => true,
-        "/readyz" => house.store.is_up() && house.farm.has_worker(),
+/// `/healthz` says that the router lives, `/readyz` that store and workers serve, or which of them does not; neither says more.
+async fn own_page(house: &House, path: &str) -> Option<Response<Body>> {
+    let found = match path {
+        "/healthz" => Ok(()),
+        "/readyz" => ready::look(house).await,
         _ => return None,
     };
-    let (status, text) =
-        if holds { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n") };
+    let (status, text) = match found {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    };
     let mut response = Response::new(Body::whole(text));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

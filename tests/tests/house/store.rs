@@ -138,6 +138,23 @@ fn a_foreign_lock_holds_up_writes_only_and_only_so_long() {
     assert_eq!(count, "3", "the write that timed out was not done afterwards");
 }
 
+/// Whoever balances load is told that a farm cannot write, and that it can again; what only reads goes on.
+#[test]
+fn a_farm_that_cannot_write_is_not_ready() {
+    let farm = Setup::new(2).start();
+    let reader = farm.script("reader", "respond(fazt.storage.kv.get('k') ?? null)");
+    let ready = || App::at(farm.address, "localhost").get("/readyz");
+    assert_eq!((reader.get("/api/").status, ready().status, ready().text().as_str()), (200, 200, "ok\n"));
+    let foreign = Connection::open(farm.data().database()).unwrap();
+    foreign.busy_timeout(seconds(5)).unwrap();
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let told = eventually(seconds(20), "it is told", || Some(ready()).filter(|answer| answer.status != 200));
+    assert_eq!((told.status, told.text().as_str()), (503, "not ready: the store does not write\n"));
+    assert_eq!(reader.get("/api/").status, 200, "reads do not wait for a writer's lock");
+    foreign.execute_batch("COMMIT").unwrap();
+    eventually(seconds(20), "it is ready again", || ready().status == 200);
+}
+
 /// One farm's file is an ordinary SQLite file, and what an app has put there can be read by its tools.
 #[test]
 fn the_file_is_what_it_says() {
