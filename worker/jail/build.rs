@@ -89,7 +89,7 @@ fn bound(bound: &Bound) -> Result<String, String> {
         _ if *index > 5 => return Err("a call has six arguments".to_owned()),
         ("dword", Comparison::Eq, _) => format!("Argument::Is({val})"),
         ("dword", Comparison::MaskedEq(mask), _) => format!("Argument::Masked({mask}, {val})"),
-        ("qword", Comparison::Eq, 0) => "Argument::Zero".to_owned(),
+        ("qword", Comparison::Eq, _) => format!("Argument::Whole({val})"),
         _ => return Err("no bound of this kind is compiled".to_owned()),
     };
     Ok(format!("({index}, {kind})"))

@@ -150,10 +150,10 @@ impl Backwards {
                 self.branch(IF_EQUAL, value, holds, fails)?;
                 self.put(AND, mask);
             }
-            Argument::Zero => {
+            Argument::Whole(value) => {
                 self.branch(IF_EQUAL, 0, holds, fails)?;
                 let high = self.put(LOAD, low + 4);
-                self.branch(IF_EQUAL, 0, high, fails)?;
+                self.branch(IF_EQUAL, value, high, fails)?;
             }
         }
         Ok(self.put(LOAD, low))

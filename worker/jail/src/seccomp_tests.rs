@@ -119,9 +119,8 @@ impl Subject {
 fn values<'a>(list: impl Iterator<Item = &'a Allowed>, place: usize) -> BTreeSet<u64> {
     let bounds = list.flat_map(|allowed| allowed.only).filter(|(at, _)| usize::from(*at) == place);
     let named = bounds.flat_map(|(_, bound)| match *bound {
-        Argument::Is(value) => vec![value],
+        Argument::Is(value) | Argument::Whole(value) => vec![value],
         Argument::Masked(mask, value) => vec![mask, value, !mask, !mask | value],
-        Argument::Zero => vec![0],
     });
     let near = named.flat_map(|value| [value.wrapping_sub(1), value, value.wrapping_add(1)]).map(u64::from);
     near.flat_map(|value| [value, value | 1 << 32, value | 1 << 63]).chain([u64::MAX]).collect()

@@ -15,8 +15,8 @@ pub enum Argument {
     Is(u32),
     /// The 32-bit argument, masked by the first, has the second value.
     Masked(u32, u32),
-    /// The 64-bit argument is zero, a null pointer for one.
-    Zero,
+    /// The 64-bit argument has this value: a pointer is null, flags that the kernel keeps in 64 bits have none above 32.
+    Whole(u32),
 }
 
 /// One permission: a call, where an argument is bound its position (from 0) and bound, and why it is needed.
@@ -47,7 +47,7 @@ impl Argument {
         match self {
             Self::Is(value) => argument as u32 == value,
             Self::Masked(mask, value) => argument as u32 & mask == value,
-            Self::Zero => argument == 0,
+            Self::Whole(value) => argument == value as u64,
         }
     }
 }

@@ -92,7 +92,7 @@ fn tries() -> Vec<Try> {
             broken[usize::from(*position)] ^= match bound {
                 Argument::Masked(mask, _) => u64::from(*mask),
                 Argument::Is(_) => 0x100,
-                Argument::Zero => 1 << 40,
+                Argument::Whole(_) => 1 << 40,
             };
             all.push(native(allowed.number, broken));
         }
@@ -105,8 +105,7 @@ fn keep(allowed: &Allowed) -> [u64; 6] {
     let mut arguments = [u64::MAX; 6];
     for (position, bound) in allowed.only {
         arguments[usize::from(*position)] = match *bound {
-            Argument::Is(value) | Argument::Masked(_, value) => value.into(),
-            Argument::Zero => 0,
+            Argument::Is(value) | Argument::Masked(_, value) | Argument::Whole(value) => value.into(),
         };
     }
     arguments
