@@ -205,7 +205,7 @@ impl Keeper {
         timeout(REBIND_TIMEOUT, self.pipe.send_with(&rebind, &descriptors)).await.map(drop)
     }
 
-    fn limits(&self, served: &Served) -> Limits {
+    pub(super) fn limits(&self, served: &Served) -> Limits {
         let config = &self.ground.config;
         let lower = served.app.manifest.memory_mb.map(|mib| u64::from(mib).saturating_mul(1024 * 1024));
         Limits {

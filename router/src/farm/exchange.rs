@@ -174,7 +174,10 @@ impl Keeper {
     /// The call is over in good order.
     fn conclude(&mut self, mut exchange: Exchange, heard: Heard) -> Fate {
         self.count_call(&exchange);
-        let Some(done) = heard.done else { return Fate::End(Death::Breach) };
+        let Some(mut done) = heard.done else { return Fate::End(Death::Breach) };
+        // Its own word, shown within what can be true of one thread in that time, and of a heap with that limit.
+        done.cpu_us = done.cpu_us.min(clock::micros(exchange.began.elapsed()));
+        done.heap_peak = done.heap_peak.min(self.limits(&exchange.job.served).heap_bytes);
         self.spend(done.cpu_us);
         let retire = done.retire;
         let mut spent = retire;

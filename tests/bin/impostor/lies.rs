@@ -4,7 +4,7 @@ use std::{io::IoSlice, mem::MaybeUninit, process};
 
 use fazt_protocol::{
     body::Part,
-    call::{Call, Fault, FaultKind, FromWorker, Level, LogLine, Ready, Source, Spans},
+    call::{Call, Done, Fault, FaultKind, FromWorker, Level, LogLine, Ready, Source, Spans},
     limit::{CHUNK_BYTES, FRAME_BYTES},
     version::PROTOCOL,
 };
@@ -175,6 +175,7 @@ fn messages(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
         "empty-parts" => (0..1_000).for_each(|_| liar.say(&FromWorker::Chunk(part(0, false)))),
         "short-parts" => (0..1_000).for_each(|at| liar.say(&FromWorker::Chunk(part(1, at == 999)))),
         "never-done" => liar.rest(),
+        "boast" => return liar.say(&boast(number)),
         "done-wrong" => return liar.say(&done(number.wrapping_add(7))),
         _ => {}
     }
@@ -182,6 +183,12 @@ fn messages(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
     if name == "talkative" {
         liar.say(&FromWorker::Reply(Box::new(reply(number.wrapping_add(1), "nobody asked"))));
     }
+}
+
+/// An honest end, but for its figures.
+fn boast(number: u64) -> FromWorker {
+    let FromWorker::Done(done) = done(number) else { panic!("an end is one") };
+    FromWorker::Done(Box::new(Done { cpu_us: u32::MAX, heap_peak: u64::MAX, ..*done }))
 }
 
 fn part(bytes: usize, last: bool) -> Part {

@@ -336,6 +336,19 @@ fn the_store_believes_no_worker() {
     assert!(farm.child("fazt-store").resident_bytes() < 200 << 20);
 }
 
+/// More CPU time than there was time, more memory than it may have.
+#[test]
+fn what_a_worker_says_of_itself_is_shown_within_what_can_be() {
+    let (farm, _programs) = farm("strict");
+    let told = lie(&farm, "boast");
+    assert_eq!(told.text(), "from-boast");
+    let trace = farm.trace(&told.id());
+    let (cpu, whole) = (trace["cpuMs"].as_f64().unwrap(), trace["duration"].as_f64().unwrap());
+    // Its last word may come after the answer.
+    assert!(cpu <= whole + 5_000.0, "{trace}");
+    assert!(trace["memoryPeak"].as_u64().unwrap() <= 64 << 20, "{trace}");
+}
+
 /// Floods of log lines and of frames cost their sender its life, not the router its memory.
 #[test]
 fn floods_are_bounded() {
