@@ -27,22 +27,22 @@ pub struct Readiness(Arc<Mutex<Option<(Instant, bool)>>>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotReady {
     #[error("the store is not there")]
-    NoStore,
+    Store,
     #[error("the store does not write")]
-    NoWrites,
+    Writes,
     #[error("no worker is there")]
-    NoWorker,
+    Worker,
 }
 
 /// Looks.
 pub(super) async fn look(house: &House) -> Result<(), NotReady> {
     if !house.store.is_up() {
-        return Err(NotReady::NoStore);
+        return Err(NotReady::Store);
     }
     if !house.farm.has_worker() {
-        return Err(NotReady::NoWorker);
+        return Err(NotReady::Worker);
     }
-    if house.readiness.writes(&house.store).await { Ok(()) } else { Err(NotReady::NoWrites) }
+    if house.readiness.writes(&house.store).await { Ok(()) } else { Err(NotReady::Writes) }
 }
 
 impl Readiness {

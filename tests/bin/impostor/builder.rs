@@ -27,7 +27,7 @@ struct Liar {
 pub(crate) fn live(birth: Birth) -> i32 {
     let ready = Ready { protocol: PROTOCOL, layers: birth.jailed.layers().bits() };
     let mut liar = Liar { router: Pipe::new(birth.call), ready };
-    liar.say(&FromBuilder::Ready(liar.ready.clone()));
+    liar.say(&FromBuilder::Ready(liar.ready));
     let upload = liar.hear();
     match upload.strip_prefix(b"lie: ") {
         Some(lie) => liar.tell(str::from_utf8(lie).unwrap()),
@@ -83,7 +83,7 @@ impl Liar {
     fn tell(&mut self, lie: &str) {
         use Encoding::{Brotli, Gzip, Identity};
         match lie {
-            "ready twice" => self.say(&FromBuilder::Ready(self.ready.clone())),
+            "ready twice" => self.say(&FromBuilder::Ready(self.ready)),
             "a part of nothing" => self.say(&FromBuilder::Chunk(part(1, true))),
             "no file" => {}
             "silence" => wait(600),
