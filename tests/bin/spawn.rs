@@ -1,5 +1,5 @@
-//! How long a birth takes: from `Spawn` to the child's `Ready`, and from SIGKILL of a child to its successor's `Ready`.
-//! Run by `scripts/bench spawn`; uses the `fazt-worker` beside this program.
+//! How long a birth takes: from `Spawn` to the child's `Ready`, and from SIGKILL of a child to its successor's `Ready`; beside
+//! it, in the same run, the start and end of a process that does nothing, which says how the machine is just then. Run by `scripts/bench spawn`; uses the `fazt-worker` beside this program.
 
 use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
@@ -40,6 +40,7 @@ fn main() -> Fallible<()> {
     let FromZygote::Ready { .. } = zygote.receive(None)? else { return Err("the zygote refuses".into()) };
     let mut births = Vec::new();
     let mut successions = Vec::new();
+    let mut nothings = Vec::new();
     let mut child = bear(&mut zygote, 1)?.0;
     for number in 2..ROUNDS + 2 {
         let killed = Instant::now();
@@ -49,12 +50,16 @@ fn main() -> Fallible<()> {
         births.push(birth);
         waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED)?;
         child = successor;
+        let began = Instant::now();
+        Command::new("/bin/true").status()?;
+        nothings.push(began.elapsed());
     }
     pidfd_send_signal(&child.pidfd, Signal::KILL)?;
     process.kill()?;
     process.wait()?;
     show("spawn to ready", births);
     show("kill to successor ready", successions);
+    show("start to end of /bin/true", nothings);
     Ok(())
 }
 
