@@ -40,13 +40,14 @@ impl Service {
     fn new() -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("fazt-test-{}-{}", std::process::id(), NUMBER.fetch_add(1, Relaxed));
-        let service = Self(mount()?.join(name));
-        if !geteuid().is_root() || fs::create_dir(&service.0).is_err() {
+        let folder = mount()?.join(name);
+        if !geteuid().is_root() || fs::create_dir(&folder).is_err() {
             eprintln!(
                 "not tried: only root can make a group as a service manager does, and only where cgroup v2 is mounted"
             );
             return None;
         }
+        let service = Self(folder);
         // As systemd says that a group is not its own; some kernels know only one of the two.
         for mark in ["user.delegate", "trusted.delegate"] {
             let _unknown = setxattr(&service.0, mark, b"1", XattrFlags::empty());
