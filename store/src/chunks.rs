@@ -16,6 +16,10 @@ const SEQUENCE_BITS: u32 = 20;
 const WRITING: i64 = 0;
 const IN_USE: i64 = 1;
 const TO_SWEEP: i64 = 2;
+// States in letters, so that the index of uploads that are not in use is known to have them all: of the others there may be
+// millions.
+const MARK_UNFINISHED: &str = "UPDATE upload SET state = 2 WHERE state = 0 AND state <> 1 AND begun_at < ?1";
+const MARKED: &str = "SELECT id FROM upload WHERE state = 2 AND state <> 1 ORDER BY id LIMIT 1";
 
 /// Begins an upload.
 pub(crate) fn begin(sql: &Connection, now_ms: i64) -> rusqlite::Result<i64> {
@@ -46,16 +50,14 @@ pub(crate) fn discard(sql: &Connection, upload: i64) -> rusqlite::Result<()> {
 
 /// Marks what was begun before that time and never finished.
 pub(crate) fn discard_unfinished(sql: &Connection, before_ms: i64) -> rusqlite::Result<usize> {
-    let mut statement = sql.prepare_cached("UPDATE upload SET state = ?1 WHERE state = ?2 AND begun_at < ?3")?;
-    statement.execute(params![TO_SWEEP, WRITING, before_ms])
+    sql.prepare_cached(MARK_UNFINISHED)?.execute([before_ms])
 }
 
 /// Removes what is marked, at least `least` rows and on until that time; returns whether there may be more.
 pub(crate) fn sweep(sql: &Connection, least: usize, until: Instant) -> rusqlite::Result<bool> {
     let mut removed: usize = 0;
     while removed < least || Instant::now() < until {
-        let marked = "SELECT id FROM upload WHERE state = 2 AND state <> 1 ORDER BY id LIMIT 1";
-        let Some(upload) = sql.prepare_cached(marked)?.query_row([], |row| row.get(0)).optional()? else {
+        let Some(upload) = sql.prepare_cached(MARKED)?.query_row([], |row| row.get(0)).optional()? else {
             return Ok(false);
         };
         // An upload without a row is work too.
@@ -98,4 +100,23 @@ fn row(upload: i64, sequence: usize) -> i64 {
 
 fn set_state(sql: &Connection, upload: i64, state: i64) -> rusqlite::Result<()> {
     sql.prepare_cached("UPDATE upload SET state = ?2 WHERE id = ?1")?.execute(params![upload, state]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    #[test]
+    fn nobody_who_sweeps_looks_at_what_is_in_use() {
+        let sql = Connection::open_in_memory().unwrap();
+        schema::migrate(&sql).unwrap();
+        for statement in [MARK_UNFINISHED, MARKED] {
+            let mut plan = sql.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
+            let values = vec![0; plan.parameter_count()];
+            let steps = plan.query_map(rusqlite::params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            assert!(steps.iter().all(|step| step.contains("USING") && step.contains("upload_unused")), "{steps:?}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Tokens removed in one step.
-const TOKENS: i64 = 200;
+const TOKENS: i64 = 16;
 /// What the quota counts for a token beside what it holds: about what a row costs.
 const ROW_BYTES: u64 = 64;
 /// What lies beside these in its entry, at the most: the app, the time, the op's name.

@@ -15,8 +15,10 @@ use crate::{
     store::{Limits, unix_ms},
 };
 
-/// Expired keys removed in one step.
-const KEYS: i64 = 200;
+/// Expired keys removed at once. Each may be a mebibyte, which nothing interrupts.
+const KEYS: i64 = 8;
+/// How long keys, and rows of removed apps, are removed in one step, after the first few.
+const TIME: Duration = Duration::from_millis(5);
 /// Rows of up to 256 KiB removed in one step, at the least.
 const CHUNKS: usize = 16;
 /// How long an upload or a deploy may be under way.
@@ -71,16 +73,27 @@ fn is_due(sql: &Sql, now_ms: i64, limits: Limits) -> Result<bool, OpError> {
 
 fn sweep(sql: &Sql, ledger: &mut Ledger, now_ms: i64, limits: Limits) -> Result<bool, OpError> {
     let unfinished_ms = now_ms.saturating_sub(UNFINISHED_MS);
-    let mut more = sweep_keys(sql, ledger, now_ms)?;
-    more |= once::sweep(sql, ledger, now_ms)?;
+    let mut more = for_a_while(|| sweep_keys(sql, ledger, now_ms))?;
+    more |= for_a_while(|| once::sweep(sql, ledger, now_ms))?;
     more |= chunks::discard_unfinished(sql, unfinished_ms)? > 0;
-    more |= removal::sweep(sql)?;
+    more |= for_a_while(|| removal::sweep(sql).map_err(OpError::from))?;
     more |= removal::sweep_files(sql, unfinished_ms)?;
     more |= logs::sweep(sql, now_ms.saturating_sub(limits.log_age_ms))?;
     Ok(more)
 }
 
-/// Removes expired keys and gives their bytes back to their apps.
+/// Does small pieces of work until there is nothing more of it, or the time is over; returns whether there may be more.
+fn for_a_while(mut piece: impl FnMut() -> Result<bool, OpError>) -> Result<bool, OpError> {
+    let began = Instant::now();
+    while piece()? {
+        if began.elapsed() >= TIME {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Removes a few expired keys and gives their bytes back to their apps.
 fn sweep_keys(sql: &Sql, ledger: &mut Ledger, now_ms: i64) -> Result<bool, OpError> {
     let expired =
         "SELECT id, app, length(key), length(value) FROM kv WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2";

@@ -10,9 +10,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use fazt_protocol::registry::ContentEntry;
 use moka::sync::Cache;
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
+use tokio::sync::{Semaphore, watch};
 
 use super::config::Config;
 use crate::{
@@ -24,17 +25,30 @@ use crate::{
 const OVERHEAD_BYTES: usize = 256;
 /// A content of so many bytes is large.
 const LARGE_BYTES: usize = 256 * 1024;
+/// Contents on their way from the store at once, in mebibytes; each counts for one at least.
+const LOADING_MIB: u32 = 128;
 
 type Hash = [u8; 32];
+/// What became of a load, once that is known.
+type Outcome = Option<Result<Bytes, Fault>>;
 
 /// Contents by hash.
+#[derive(Debug, Clone)]
+pub struct Contents(Arc<Shelf>);
+
 #[derive(Debug)]
-pub struct Contents {
-    kept: Cache<Hash, Bytes>,
+struct Shelf {
+    kept: Cache<Hash, Kept>,
     /// Those that somebody holds, kept or not.
     held: Mutex<HashMap<Hash, Weak<Vec<u8>>>>,
-    asked: Mutex<HashMap<Hash, Arc<OnceCell<Bytes>>>>,
+    /// Those on their way from the store.
+    loading: Mutex<HashMap<Hash, watch::Receiver<Outcome>>>,
+    room: Semaphore,
 }
+
+/// A content in the cache. It is taken out when the cache has no room for it: the cache lets go of its entries only by and by.
+#[derive(Debug, Clone)]
+struct Kept(Arc<Mutex<Option<Bytes>>>);
 
 /// A content in as many hands as like.
 struct Shared(Arc<Vec<u8>>);
@@ -43,39 +57,74 @@ impl Contents {
     /// An empty cache.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let weight =
-            |_: &Hash, bytes: &Bytes| u32::try_from(bytes.len().saturating_add(OVERHEAD_BYTES)).unwrap_or(u32::MAX);
-        Self {
-            kept: Cache::builder().weigher(weight).max_capacity(config.content_bytes).build(),
+        let weight = |_: &Hash, kept: &Kept| u32::try_from(kept.weight()).unwrap_or(u32::MAX);
+        let kept = Cache::builder().weigher(weight).max_capacity(config.content_bytes);
+        Self(Arc::new(Shelf {
+            kept: kept.eviction_listener(|_hash, kept: Kept, _cause| drop(kept.0.lock().take())).build(),
             held: Mutex::default(),
-            asked: Mutex::default(),
-        }
+            loading: Mutex::default(),
+            room: Semaphore::new(LOADING_MIB as usize),
+        }))
     }
 
     /// A content.
     ///
     /// # Errors
     /// 503 where the store does not answer, 404 where it no longer has it: a version that was just removed.
-    pub async fn get(&self, store: &Store, hash: Hash) -> Result<Bytes, Fault> {
-        if let Some(bytes) = self.kept.get(&hash).or_else(|| self.at_hand(&hash)) {
+    pub async fn get(&self, store: &Store, content: &ContentEntry) -> Result<Bytes, Fault> {
+        let hash = content.hash;
+        if let Some(bytes) = self.0.kept(&hash).or_else(|| self.0.at_hand(&hash)) {
             return Ok(bytes);
         }
-        let cell = Arc::clone(self.asked.lock().entry(hash).or_default());
-        let asked = cell.get_or_try_init(|| async { Ok(self.share(hash, ask(store, hash).await?)) }).await.cloned();
-        if let Ok(bytes) = &asked {
-            self.keep(hash, bytes);
+        let mut outcome = self.load(store, content);
+        let outcome = outcome.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
+        // None: its task ended by a panic, which is said elsewhere.
+        outcome.unwrap_or_else(|| Err(Fault::new(Code::StoreUnavailable, "the store does not answer")))
+    }
+
+    /// The load of a content, which is begun where there is none. It goes on when whoever asked for it has gone: else each who
+    /// comes and goes would begin another one.
+    fn load(&self, store: &Store, content: &ContentEntry) -> watch::Receiver<Outcome> {
+        let hash = content.hash;
+        let mut loading = self.0.loading.lock();
+        if let Some(outcome) = loading.get(&hash) {
+            return outcome.clone();
         }
-        let mut waiting = self.asked.lock();
-        // Whoever is last, and whoever was told, leaves nothing behind; who still waits holds the cell.
-        if asked.is_ok() || Arc::strong_count(&cell) <= 2 {
-            waiting.remove(&hash);
-        }
-        asked
+        let (told, outcome) = watch::channel(None);
+        loading.insert(hash, outcome.clone());
+        drop(loading);
+        let mib = u32::try_from(content.size.div_ceil(1 << 20)).unwrap_or(u32::MAX).clamp(1, LOADING_MIB);
+        let (shelf, store) = (Arc::clone(&self.0), store.clone());
+        tokio::spawn(async move {
+            let loaded = {
+                // The semaphore is never closed.
+                let _room = shelf.room.acquire_many(mib).await;
+                ask(&store, hash).await.map(|content| shelf.share(hash, content))
+            };
+            if let Ok(bytes) = &loaded {
+                shelf.keep(hash, bytes);
+            }
+            shelf.loading.lock().remove(&hash);
+            told.send_replace(Some(loaded));
+        });
+        outcome
+    }
+}
+
+impl Kept {
+    fn weight(&self) -> usize {
+        self.0.lock().as_ref().map_or(0, Bytes::len).saturating_add(OVERHEAD_BYTES)
+    }
+}
+
+impl Shelf {
+    fn kept(&self, hash: &Hash) -> Option<Bytes> {
+        self.kept.get(hash).and_then(|kept| kept.0.lock().clone())
     }
 
     /// The cache makes room when it next gets to it, which after a large content should be at once.
     fn keep(&self, hash: Hash, bytes: &Bytes) {
-        self.kept.insert(hash, bytes.clone());
+        self.kept.insert(hash, Kept(Arc::new(Mutex::new(Some(bytes.clone())))));
         if bytes.len() >= LARGE_BYTES {
             self.kept.run_pending_tasks();
         }

@@ -69,7 +69,7 @@ async fn answer(entry: &Entry, headers: &HeaderMap, path: &str, served: &Served)
         return Ok(copy.response(StatusCode::NOT_MODIFIED, Body::empty()));
     }
     let range = range.filter(|_| preconditions::may_resume(headers, &copy.etag, copy.modified));
-    let bytes = entry.house.contents.get(&entry.house.store, copy.content.hash).await?;
+    let bytes = entry.house.contents.get(&entry.house.store, copy.content).await?;
     Ok(match range.map_or(range::Part::Whole, |range| range::part(range, bytes.len())) {
         range::Part::Whole if missing => copy.response(StatusCode::NOT_FOUND, Body::whole(bytes)),
         range::Part::Whole => copy.response(StatusCode::OK, Body::whole(bytes)),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use fazt_protocol::{
-    body::{Assembly, parts},
+    body::{Assembly, Part, parts},
     grant::GrantKey,
     limit::APP_BYTES,
     pipe::{
@@ -108,11 +108,16 @@ impl Link {
 
     async fn send(&self, correlation: u64, ask: Ask, body: &[u8], descriptor: Option<OwnedFd>) -> Result<(), AskError> {
         let (first, rest) = parts(body);
+        let mut body = Begun { outgoing: &self.outgoing, correlation, is_whole: first.last };
         let head = ToStore::Ask { correlation, ask: Box::new(ask), body: first };
-        self.outgoing.send((head, descriptor)).await.map_err(|_gone| AskError::Unavailable)?;
+        if self.outgoing.send((head, descriptor)).await.is_err() {
+            return Err(AskError::Unavailable);
+        }
         for part in rest {
+            let last = part.last;
             let chunk = ToStore::Chunk { correlation, part };
             self.outgoing.send((chunk, None)).await.map_err(|_gone| AskError::Unavailable)?;
+            body.is_whole = last;
         }
         Ok(())
     }
@@ -120,6 +125,8 @@ impl Link {
     fn take(&self, message: FromStore, open: &mut HashMap<u64, (Answer, Assembly)>) {
         match message {
             FromStore::Answer { correlation, outcome: Err(refusal), .. } => {
+                // A body that broke off, where it is not the first that comes of this question.
+                open.remove(&correlation);
                 self.settle(correlation, Err(AskError::Refused(refusal)));
             }
             FromStore::Answer { correlation, outcome: Ok(answer), body, .. } => {
@@ -127,14 +134,19 @@ impl Link {
                     Ok(assembly) if assembly.is_whole() => {
                         self.settle(correlation, Ok((*answer, assembly.into_bytes())))
                     }
-                    Ok(assembly) => {
+                    // What comes to nobody is not put together.
+                    Ok(assembly) if self.is_awaited(correlation) => {
                         open.insert(correlation, (*answer, assembly));
                     }
+                    Ok(_unwanted) => {}
                     Err(_malformed) => self.settle(correlation, Err(AskError::Confused)),
                 }
             }
             FromStore::Chunk { correlation, part } => {
                 let Some((answer, mut assembly)) = open.remove(&correlation) else { return };
+                if !self.is_awaited(correlation) {
+                    return;
+                }
                 match assembly.push(part) {
                     Ok(()) if assembly.is_whole() => self.settle(correlation, Ok((answer, assembly.into_bytes()))),
                     Ok(()) => {
@@ -145,6 +157,10 @@ impl Link {
             }
             FromStore::Ready { .. } | FromStore::Refused { .. } => {}
         }
+    }
+
+    fn is_awaited(&self, correlation: u64) -> bool {
+        self.waiting.lock().contains_key(&correlation)
     }
 
     fn settle(&self, correlation: u64, outcome: Result<(Answer, Vec<u8>), AskError>) {
@@ -180,6 +196,31 @@ async fn write(mut writer: Writer<ToStore>, mut outgoing: mpsc::Receiver<Outgoin
     }
 }
 
+/// A body on its way. Given up half way, it is brought to an end in which it counts for nothing: the store would keep what came
+/// of it, and wait.
+struct Begun<'a> {
+    outgoing: &'a mpsc::Sender<Outgoing>,
+    correlation: u64,
+    is_whole: bool,
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if self.is_whole {
+            return;
+        }
+        let (outgoing, correlation) = (self.outgoing.clone(), self.correlation);
+        tokio::spawn(async move {
+            // A part that is too short to be one in the middle: no body may have it.
+            for last in [false, true] {
+                let part = Part { bytes: Vec::new(), last };
+                // A store that is gone keeps nothing.
+                let _gone = outgoing.send((ToStore::Chunk { correlation, part }, None)).await;
+            }
+        });
+    }
+}
+
 struct Forget<'a> {
     link: &'a Link,
     correlation: u64,
@@ -188,5 +229,93 @@ struct Forget<'a> {
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
         self.link.waiting.lock().remove(&self.correlation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use fazt_protocol::{builder::Encoding, fd, limit::CHUNK_BYTES, op::Code, pipe::asynchronous::Pipe};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    type Other = Reader<ToStore>;
+
+    fn link() -> (Link, Other, Writer<FromStore>) {
+        let (ours, theirs) = fd::pair().unwrap();
+        let (_, writer) = Pipe::<FromStore, ToStore>::plain(ours).unwrap().split();
+        let (reader, other) = Pipe::<ToStore, FromStore>::plain(theirs).unwrap().split();
+        (Link::new(writer, GrantKey::new([1; 32]), status()), reader, other)
+    }
+
+    fn status() -> Status {
+        Status {
+            pid: 1,
+            path: String::new(),
+            journal_mode: String::new(),
+            synchronous: String::new(),
+            busy_timeout_ms: 0,
+            readers: 0,
+            binds: 0,
+            wal_bytes: 0,
+            file_bytes: 0,
+            ops: 0,
+            commits: 0,
+            writes: 0,
+            schema: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_given_up_is_brought_to_an_end_that_counts_for_nothing() {
+        let (link, mut store, _writer) = link();
+        let ask = Ask::File { upload: 1, path: "a".to_owned(), encoding: Encoding::Identity };
+        // Nobody reads: what fits is on its way, the rest is not.
+        let body = vec![0; 1_000 * CHUNK_BYTES];
+        assert!(timeout(Duration::from_millis(50), link.ask(ask, &body, None)).await.is_err());
+        let mut next = async || timeout(Duration::from_secs(5), store.receive()).await.unwrap().unwrap();
+        let ToStore::Ask { body: first, .. } = next().await else { panic!("no question") };
+        let mut assembly = Assembly::begin(first, usize::MAX).unwrap();
+        loop {
+            let ToStore::Chunk { part, .. } = next().await else { panic!("no part") };
+            assert!(!part.last, "a body that ends well");
+            if assembly.push(part).is_err() {
+                break;
+            }
+        }
+        let ToStore::Chunk { part, .. } = next().await else { panic!("no part") };
+        assert!(part.last);
+    }
+
+    fn answer(correlation: u64, last: bool) -> FromStore {
+        let outcome = Ok(Box::new(Answer::Content { found: true }));
+        FromStore::Answer { correlation, spent_us: 0, outcome, body: Part { bytes: vec![0; CHUNK_BYTES], last } }
+    }
+
+    #[tokio::test]
+    async fn of_answers_that_break_off_or_that_nobody_wants_nothing_is_kept() {
+        let (link, _store, _writer) = link();
+        let mut open = HashMap::new();
+        link.take(answer(1, false), &mut open);
+        assert!(open.is_empty(), "nobody asked");
+        let (answered, mut told) = oneshot::channel();
+        link.waiting.lock().insert(2, answered);
+        link.take(answer(2, false), &mut open);
+        assert_eq!(open.len(), 1);
+        let refusal = fazt_protocol::op::Refusal::new(Code::Timeout, "late");
+        let outcome = Err(refusal.clone());
+        link.take(FromStore::Answer { correlation: 2, spent_us: 0, outcome, body: Part::empty() }, &mut open);
+        assert_eq!((told.try_recv(), open.len()), (Ok(Err(AskError::Refused(refusal))), 0));
+        let (answered, _given_up) = oneshot::channel();
+        link.waiting.lock().insert(3, answered);
+        link.take(answer(3, false), &mut open);
+        drop(Forget { link: &link, correlation: 3 });
+        link.take(
+            FromStore::Chunk { correlation: 3, part: Part { bytes: vec![0; CHUNK_BYTES], last: false } },
+            &mut open,
+        );
+        assert!(open.is_empty(), "who asked has gone");
     }
 }

@@ -4,7 +4,7 @@
 
 use fazt_protocol::{
     builder::{Encoding, Manifest},
-    limit::{APP_BYTES, APP_FILES, SOURCES_BYTES},
+    limit::{APP_BYTES, APP_FILES, SOURCE_BYTES, SOURCES_BYTES},
     op::{Code, Refusal},
     registry::Answer,
 };
@@ -62,6 +62,9 @@ pub(crate) fn check(sql: &Connection, file: &File<'_>) -> Result<bool, OpError> 
         }
         if bytes.saturating_add(file.size) > APP_BYTES as u64 {
             return too_large(format!("{}: an app has at most {APP_BYTES} bytes", file.path));
+        }
+        if is_source(file.path) && file.size > SOURCE_BYTES as u64 {
+            return too_large(format!("{}: a source has at most {} MiB", file.path, SOURCE_BYTES >> 20));
         }
         if is_source(file.path) && sources.saturating_add(file.size) > SOURCES_BYTES as u64 {
             return too_large(format!("{}: the sources under api/ have at most {SOURCES_BYTES} bytes", file.path));

@@ -8,8 +8,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::variables;
 use crate::{chunks, refusal::OpError, writer::Hand};
 
-/// Rows removed in one step.
-const ROWS: i64 = 500;
+/// Rows removed at once. Each may be a mebibyte, which nothing interrupts.
+const ROWS: i64 = 8;
+/// Files of a deploy removed at once: their rows alone, their contents are swept by themselves.
+const FILES: i64 = 500;
 
 /// Takes the app out of sight. The answer is whether it was there.
 pub(crate) fn remove(hand: &mut Hand<'_>, name: &str) -> Result<(Answer, Option<u64>), OpError> {
@@ -23,7 +25,7 @@ pub(crate) fn remove(hand: &mut Hand<'_>, name: &str) -> Result<(Answer, Option<
     Ok((Answer::Flag(true), Some(app)))
 }
 
-/// Removes some rows of a removed app, or the last trace of it. Returns whether there was one.
+/// Removes a few rows of a removed app, or the last trace of it. Returns whether there was one.
 pub(crate) fn sweep(sql: &Connection) -> rusqlite::Result<bool> {
     let next = "SELECT id FROM removed_app ORDER BY id LIMIT 1";
     let Some(app) = sql.prepare_cached(next)?.query_row([], |row| row.get::<_, u64>(0)).optional()? else {
@@ -103,7 +105,7 @@ pub(crate) fn sweep_files(sql: &Connection, begun_before_ms: i64) -> rusqlite::R
     let mut statement = sql.prepare_cached(few)?;
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let files: Vec<(String, i64, Vec<u8>)> =
-        statement.query_map(params![fileset, ROWS], row)?.collect::<Result<_, _>>()?;
+        statement.query_map(params![fileset, FILES], row)?.collect::<Result<_, _>>()?;
     for (path, encoding, hash) in &files {
         let remove = "DELETE FROM file WHERE fileset = ?1 AND path = ?2 AND encoding = ?3";
         sql.prepare_cached(remove)?.execute(params![fileset, path, encoding])?;

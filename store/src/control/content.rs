@@ -3,7 +3,7 @@
 use fazt_protocol::{
     body::{Part, parts},
     clock,
-    op::Refusal,
+    op::{Code, Refusal},
     registry::{Answer, FromStore},
 };
 
@@ -12,6 +12,8 @@ use crate::{apps, chunks, store::Store};
 
 /// Bytes read at once.
 const STEP_BYTES: u64 = 1024 * 1024;
+/// How often a step is tried.
+const TRIES: u32 = 10;
 
 /// Answers `Content`.
 pub(super) async fn send(store: &Store, outgoing: &Outgoing, correlation: u64, hash: [u8; 32]) {
@@ -41,15 +43,7 @@ async fn send_bytes(
     loop {
         let until = at.saturating_add(STEP_BYTES).min(size);
         // A later step that fails is a second answer under the same number: the router takes it for the end of this one.
-        let bytes = store
-            .read(move |sql| {
-                let mut bytes = Vec::new();
-                if until > at {
-                    chunks::read(sql, upload, (at, until), &mut bytes)?;
-                }
-                Ok(bytes)
-            })
-            .await?;
+        let bytes = step(store, upload, (at, until)).await?;
         at = until;
         let (first, rest) = parts(&bytes);
         for part in std::iter::once(first).chain(rest) {
@@ -67,6 +61,25 @@ async fn send_bytes(
         }
         if at >= size {
             return Ok(());
+        }
+    }
+}
+
+/// Reads a step, and again where the writer had it interrupted.
+async fn step(store: &Store, upload: i64, (from, until): (u64, u64)) -> Result<Vec<u8>, Refusal> {
+    let mut tries = TRIES;
+    loop {
+        tries = tries.saturating_sub(1);
+        let read = store.read(move |sql| {
+            let mut bytes = Vec::new();
+            if until > from {
+                chunks::read(sql, upload, (from, until), &mut bytes)?;
+            }
+            Ok(bytes)
+        });
+        match read.await {
+            Err(refusal) if refusal.code == Code::Timeout && tries > 0 => {}
+            outcome => return outcome,
         }
     }
 }

@@ -97,6 +97,7 @@ impl Liar {
             "a file twice" => self.give("a.txt", Identity, 100),
             "too long a path" => self.give(&"a".repeat(FILE_PATH_BYTES + 1), Identity, 1),
             "too many files" => (0..APP_FILES).for_each(|at| self.give(&format!("{at}.txt"), Identity, 1)),
+            "too large a source" => self.give("api/large.js", Identity, 2 << 20),
             "too many bytes" => ["b", "bb"].into_iter().for_each(|path| self.give(path, Identity, HALF_BYTES)),
             "a file without an end" | "built within a file" => {
                 let body = part(CHUNK_BYTES, false);

@@ -98,6 +98,7 @@ fn what_a_builder_gives_too_much_of_is_refused_and_nothing_of_it_is_kept() {
         &[
             ("too many files", "an app has at most 5000 files"),
             ("too many bytes", "an app has at most 100 MiB"),
+            ("too large a source", "a source has at most 1 MiB"),
             ("a file without an end", "take a body of more than"),
         ],
     );
