@@ -147,6 +147,13 @@ fn plan(store: &Store, connection: &Connection, mut question: Question) {
     }
 }
 
+/// Whether a point read is of no more than so many bytes.
+pub(crate) fn is_small(connection: &Connection, question: &Question, bytes: usize) -> Result<bool, Refusal> {
+    let Op::Kv(op) = &question.op else { return Ok(true) };
+    let reading = Reading::new(&connection.sql, question.channel.app);
+    kv::read::is_large(&reading, op, bytes).map(|large| !large).map_err(|error| logged(error, question))
+}
+
 /// Executes an op that only reads.
 pub(crate) fn execute(connection: &Connection, question: &Question, store: &Store) -> Result<Reply, Refusal> {
     let channel = &question.channel;

@@ -12,6 +12,9 @@ use crate::{
     writer::{Job, Write},
 };
 
+/// The largest value that is read in the reactor.
+const SMALL_BYTES: usize = 64 * 1024;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
     /// In the reactor: a look-up or two.
@@ -49,16 +52,21 @@ fn scans(op: &Op, body: &[u8]) -> bool {
 }
 
 impl Store {
-    /// Answers a point read on this thread.
-    pub(crate) fn answer_here(&self, question: Question) {
+    /// Answers a point read on this thread; gives it back where it is of more than this thread does, which everybody waits for.
+    pub(crate) fn answer_here(&self, question: Question) -> Option<Question> {
         let outcome = {
             let point = self.point.lock();
             match point.as_ref() {
-                Some(connection) if question.start() => readers::execute(connection, &question, self),
+                Some(connection) if question.start() => match readers::is_small(connection, &question, SMALL_BYTES) {
+                    Ok(false) => return Some(question),
+                    Ok(true) => readers::execute(connection, &question, self),
+                    Err(refusal) => Err(refusal),
+                },
                 _ => Err(late()),
             }
         };
         question.answer(self, outcome);
+        None
     }
 
     /// Gives a question to the threads that it is for; gives it back where they take nothing more.

@@ -17,6 +17,7 @@ use crate::{
 const GET: &str = "SELECT value FROM kv WHERE app = ?1 AND key = ?2 AND (expires_at IS NULL OR expires_at > ?3)";
 const GET_VERSION: &str =
     "SELECT value, version FROM kv WHERE app = ?1 AND key = ?2 AND (expires_at IS NULL OR expires_at > ?3)";
+const IS_LARGE: &str = "SELECT EXISTS (SELECT 1 FROM kv WHERE app = ?1 AND key = ?2 AND length(value) > ?3)";
 const LIST: &str = "SELECT key, value, expires_at FROM kv
     WHERE app = ?1 AND key >= ?2 AND key < ?3 AND key > ?4 AND (expires_at IS NULL OR expires_at > ?5)
     ORDER BY key LIMIT ?6";
@@ -32,6 +33,13 @@ pub(crate) fn answer(reading: &Reading<'_>, op: &Op) -> Result<Reply, OpError> {
         Op::List { prefix, limit, after } => list(reading, prefix, *limit, after.as_deref()),
         Op::Set { .. } | Op::Delete { .. } | Op::Incr { .. } => Err(invalid("not a read").into()),
     }
+}
+
+/// Whether one value is asked for that has more than so many bytes. Its length is known without reading it.
+pub(crate) fn is_large(reading: &Reading<'_>, op: &Op, bytes: usize) -> Result<bool, OpError> {
+    let (Op::Get { key } | Op::GetVersion { key }) = op else { return Ok(false) };
+    let mut statement = reading.sql.prepare_cached(IS_LARGE)?;
+    Ok(statement.query_row(params![reading.app, key.as_bytes(), bytes], |row| row.get(0))?)
 }
 
 fn nothing() -> Reply {

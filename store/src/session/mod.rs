@@ -213,9 +213,11 @@ impl Session {
         self.channel.begin(number);
         let where_to = route(&question.op, self.store.delay.is_some());
         let (op, is_write, asked_ns) = (question.op.name(), question.op.is_write(), question.asked_ns);
-        if where_to == Route::Here {
-            return self.store.answer_here(question);
-        }
+        let question = match where_to {
+            Route::Here => self.store.answer_here(question),
+            Route::Reader | Route::Loads | Route::Writer => Some(question),
+        };
+        let Some(question) = question else { return };
         let (request, leash) = (question.request.clone(), Arc::clone(&question.leash));
         self.away = Some(Away { number, request, op, is_write, leash, asked_ns });
         if self.store.pass_on(question, where_to).is_err() && self.channel.claim(number) {
