@@ -57,6 +57,9 @@ impl<'a> Reading<'a> {
 /// How far scans stand back (nice, of 19): the kernel gives such a thread about a third of what one of the others gets.
 const NICE: i32 = 5;
 
+/// How long a read waits that the writer had interrupted.
+const MOMENT: Duration = Duration::from_millis(5);
+
 /// The registry's work is nobody's turn but its own.
 pub(crate) const REGISTRY: u64 = 0;
 
@@ -113,8 +116,24 @@ fn serve(store: &Store, connection: &Connection, question: Question) {
     if let Some(delay) = store.delay.filter(|_| question.is_wanted()) {
         delay.hold_up();
     }
-    let outcome = if question.start() { execute(connection, &question, store) } else { Err(late()) };
+    let outcome =
+        if question.start() { again(&question, || execute(connection, &question, store)) } else { Err(late()) };
     question.answer(store, outcome);
+}
+
+/// Reads, and once more each time that the writer, which needs the readers gone for a moment, had it interrupted.
+fn again<T>(question: &Question, read: impl Fn() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    loop {
+        match read() {
+            Err(refusal) if was_interrupted(&refusal, question) => thread::sleep(MOMENT),
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Whether a read ended though its time was not over.
+pub(crate) fn was_interrupted(refusal: &Refusal, question: &Question) -> bool {
+    refusal.code == Code::Timeout && question.is_wanted()
 }
 
 /// Does what takes long of a write, and passes it on to the writer. It is not begun by that: where it is late here,
@@ -122,12 +141,12 @@ fn serve(store: &Store, connection: &Connection, question: Question) {
 fn plan(store: &Store, connection: &Connection, mut question: Question) {
     let planned = match &question.op {
         _ if !question.is_wanted() => Err(late()),
-        Op::Ds(op) => {
+        Op::Ds(op) => again(&question, || {
             let plan = connection.within(&question.leash, |sql| {
                 ds::plan::make(&Reading::new(sql, question.channel.app), op, &question.body)
             });
             plan.map_err(|error| logged(error, &question))
-        }
+        }),
         Op::Kv(_) | Op::S3(_) | Op::Files(_) => Err(invalid("not a write of documents")),
     };
     let planned = planned.and_then(|plan| match question.lease.grow(plan.bytes()) {

@@ -52,7 +52,8 @@ fn scans(op: &Op, body: &[u8]) -> bool {
 }
 
 impl Store {
-    /// Answers a point read on this thread; gives it back where it is of more than this thread does, which everybody waits for.
+    /// Answers a point read on this thread; gives it back where it is of more than this thread does, which everybody waits
+    /// for, or was interrupted by the writer.
     pub(crate) fn answer_here(&self, question: Question) -> Option<Question> {
         let outcome = {
             let point = self.point.lock();
@@ -65,8 +66,13 @@ impl Store {
                 _ => Err(late()),
             }
         };
-        question.answer(self, outcome);
-        None
+        match outcome {
+            Err(refusal) if readers::was_interrupted(&refusal, &question) => Some(question),
+            outcome => {
+                question.answer(self, outcome);
+                None
+            }
+        }
     }
 
     /// Gives a question to the threads that it is for; gives it back where they take nothing more.

@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{
     pace::Pace,
-    room::{Full, Room},
+    room::{Full, Room, SMALL_BYTES},
     session::Session,
 };
 use crate::fault::{Code, Fault};
@@ -96,7 +96,10 @@ impl Lease {
         let needed = whole.len().saturating_add(more);
         if needed > whole.capacity() {
             let wanted = whole.capacity().saturating_mul(2).min(most).max(needed);
-            self.grow(wanted.saturating_sub(whole.capacity()))?;
+            // However little others left, a small body is taken.
+            if wanted > SMALL_BYTES {
+                self.grow(wanted.saturating_sub(self.bytes))?;
+            }
             whole.reserve_exact(wanted.saturating_sub(whole.len()));
         }
         Ok(())
@@ -224,13 +227,14 @@ mod tests {
 
     #[test]
     fn what_is_reserved_counts_and_what_is_promised_does_not() {
-        let budget = Budget::new(400);
+        let budget = Budget::new(400 << 10);
         let (mut lease, mut whole) = (Lease::none(&budget, Some(1)), Vec::new());
         let mut come = |bytes: usize| {
-            let outcome = lease.reserve(&mut whole, bytes, 80).map(|()| whole.extend(vec![0; bytes]));
-            (outcome.is_ok(), lease.bytes, whole.capacity())
+            let outcome = lease.reserve(&mut whole, bytes << 10, 80 << 10).map(|()| whole.extend(vec![0; bytes << 10]));
+            (outcome.is_ok(), lease.bytes >> 10, whole.capacity() >> 10)
         };
-        assert_eq!((come(30), come(1), come(40)), ((true, 30, 30), (true, 60, 60), (true, 80, 80)));
+        assert_eq!(come(10), (true, 0, 10), "a small one needs none");
+        assert_eq!((come(20), come(1), come(40)), ((true, 30, 30), (true, 60, 60), (true, 80, 80)));
         assert_eq!((come(9), come(30)), ((true, 80, 80), (false, 80, 80)), "110 are more than a quarter of all");
     }
 }

@@ -94,12 +94,12 @@ impl Contents {
         loading.insert(hash, outcome.clone());
         drop(loading);
         let mib = u32::try_from(content.size.div_ceil(1 << 20)).unwrap_or(u32::MAX).clamp(1, LOADING_MIB);
-        let (shelf, store) = (Arc::clone(&self.0), store.clone());
+        let (shelf, store, size) = (Arc::clone(&self.0), store.clone(), content.size);
         tokio::spawn(async move {
             let loaded = {
                 // The semaphore is never closed.
                 let _room = shelf.room.acquire_many(mib).await;
-                ask(&store, hash).await.map(|content| shelf.share(hash, content))
+                ask(&store, hash, size).await.map(|content| shelf.share(hash, content))
             };
             if let Ok(bytes) = &loaded {
                 shelf.keep(hash, bytes);
@@ -150,9 +150,13 @@ impl AsRef<[u8]> for Shared {
     }
 }
 
-async fn ask(store: &Store, hash: Hash) -> Result<Vec<u8>, Fault> {
+async fn ask(store: &Store, hash: Hash, size: u64) -> Result<Vec<u8>, Fault> {
     match store.content(hash).await {
-        Ok(Some(content)) => Ok(content),
+        Ok(Some(content)) if content.len() as u64 == size => Ok(content),
+        Ok(Some(content)) => {
+            tracing::error!(size, bytes = content.len(), "a file's content is not as long as it should be");
+            Err(Fault::new(Code::StoreUnavailable, "the store does not answer"))
+        }
         Ok(None) => Err(Fault::new(Code::NotFound, "this file is no longer there")),
         Err(error) => {
             tracing::warn!(%error, "a file's content could not be had");

@@ -75,6 +75,10 @@ async fn step(store: &Store, upload: i64, (from, until): (u64, u64)) -> Result<V
             if until > from {
                 chunks::read(sql, upload, (from, until), &mut bytes)?;
             }
+            // Its last app may have gone since, and its rows with it: half a content is none.
+            if bytes.len() as u64 != until.saturating_sub(from) {
+                return Err(Refusal::new(Code::Unavailable, "the content was removed while it was read").into());
+            }
             Ok(bytes)
         });
         match read.await {

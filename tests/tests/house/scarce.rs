@@ -21,7 +21,7 @@ use rustix::process::geteuid;
 
 #[test]
 fn a_log_that_nobody_reads_holds_up_nobody() {
-    let setup = Setup::new(2);
+    let setup = Setup::new(2).variable("FAZT_STORE_TEST_DELAY", "150..150 ms");
     let mut starting = setup.spawn();
     let mut log = BufReader::new(starting.errors());
     let listen = loop {
@@ -35,6 +35,7 @@ fn a_log_that_nobody_reads_holds_up_nobody() {
     let farm = starting.serving(&listen, Log::default());
     farm.deploy("site", &[("index.html", "a page")]);
     let app = farm.script("app", "respond('here')");
+    let counting = farm.script("counting", "respond(String(fazt.storage.kv.incr('n')))");
     // More lines than queue and pipe hold.
     thread::scope(|scope| {
         for _client in 0..2 {
@@ -49,6 +50,10 @@ fn a_log_that_nobody_reads_holds_up_nobody() {
         }
     });
     assert_eq!(app.get("/api/").text(), "here");
+    // The store has something to say as well, of each call that is slow.
+    for n in 1..=5 {
+        assert_eq!(counting.get("/api/").text(), n.to_string());
+    }
     // Once it is read again, the log says how much of it is missing.
     let log = Log::follow(log);
     eventually(seconds(10), "the loss is told", || {
