@@ -166,11 +166,11 @@ fn plan(store: &Store, connection: &Connection, mut question: Question) {
     }
 }
 
-/// Whether a point read is of no more than so many bytes.
-pub(crate) fn is_small(connection: &Connection, question: &Question, bytes: usize) -> Result<bool, Refusal> {
-    let Op::Kv(op) = &question.op else { return Ok(true) };
+/// Whether a point read is of more than so many bytes.
+pub(crate) fn is_large(connection: &Connection, question: &Question, bytes: usize) -> Result<bool, Refusal> {
+    let Op::Kv(op) = &question.op else { return Ok(false) };
     let reading = Reading::new(&connection.sql, question.channel.app);
-    kv::read::is_large(&reading, op, bytes).map(|large| !large).map_err(|error| logged(error, question))
+    kv::read::is_large(&reading, op, bytes).map_err(|error| logged(error, question))
 }
 
 /// Executes an op that only reads.

@@ -58,9 +58,9 @@ impl Store {
         let outcome = {
             let point = self.point.lock();
             match point.as_ref() {
-                Some(connection) if question.start() => match readers::is_small(connection, &question, SMALL_BYTES) {
-                    Ok(false) => return Some(question),
-                    Ok(true) => readers::execute(connection, &question, self),
+                Some(connection) if question.start() => match readers::is_large(connection, &question, SMALL_BYTES) {
+                    Ok(true) => return Some(question),
+                    Ok(false) => readers::execute(connection, &question, self),
                     Err(refusal) => Err(refusal),
                 },
                 _ => Err(late()),

@@ -3,7 +3,7 @@
 //! app is glad to take or to give.
 //!
 //! What all bodies hold together is bounded, and what one app's hold is a part of what the others left: who visits one app, or
-//! many, keeps nobody from another. Small answers are not counted: how many connections there may be bounds those.
+//! many, keeps nobody from another. Small ones are not counted: how many connections there may be bounds those.
 
 use std::sync::Arc;
 

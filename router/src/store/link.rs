@@ -110,9 +110,7 @@ impl Link {
         let (first, rest) = parts(body);
         let mut body = Begun { outgoing: &self.outgoing, correlation, is_whole: first.last };
         let head = ToStore::Ask { correlation, ask: Box::new(ask), body: first };
-        if self.outgoing.send((head, descriptor)).await.is_err() {
-            return Err(AskError::Unavailable);
-        }
+        self.outgoing.send((head, descriptor)).await.map_err(|_gone| AskError::Unavailable)?;
         for part in rest {
             let last = part.last;
             let chunk = ToStore::Chunk { correlation, part };
