@@ -3,7 +3,7 @@
 //! The four programs are built and shipped together; a mismatch means that two builds were mixed on disk.
 
 /// Changes with every change of any message.
-pub const PROTOCOL: u16 = 5;
+pub const PROTOCOL: u16 = 6;
 
 /// A peer of another build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -16,6 +16,7 @@ mod farm;
 mod fault;
 mod house;
 mod inherit;
+mod privilege;
 mod serve;
 mod share;
 mod signals;
@@ -38,8 +39,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     // No program that it or its children start can be more than itself: it starts its two siblings and nothing else.
-    if let Err(error) = nix::sys::prctl::set_no_new_privs() {
-        return serve::refuse(&format!("failed to forswear new privileges: {error}"));
+    if let Err(error) = privilege::give_up() {
+        return serve::refuse(&format!("failed to {error}"));
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -54,13 +54,12 @@ pub(crate) fn refuse(registry: OwnedFd, reason: &str) {
     }
 }
 
-/// Enters the jail: from here on only the database's folder can be opened. The data folder's own lock is open already.
-pub(crate) fn confine(config: &Config) -> Result<(), JailError> {
+/// Enters the jail: from here on only the database's folder can be opened. The data folder's own lock is open already. Returns
+/// the layers that are missing, in words; the router says them.
+pub(crate) fn confine(config: &Config) -> Result<String, JailError> {
     let database = config.database();
     let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let confined = fazt_jail::confine_store(folder, config.sandbox)?;
-    for (layer, reason) in confined.missing() {
-        tracing::warn!("the store runs without {layer:?}: {reason:?}");
-    }
-    Ok(())
+    let missing: Vec<String> = confined.missing().iter().map(|(layer, why)| format!("{layer}: {why}")).collect();
+    Ok(missing.join(", "))
 }

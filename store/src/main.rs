@@ -61,15 +61,20 @@ fn main() -> ExitCode {
             return ExitCode::from(REFUSED);
         }
     };
-    if let Err(error) = birth::confine(&config) {
-        birth::refuse(registry, &error.to_string());
-        return fail(&error, REFUSED);
-    }
+    let sandbox_missing = match birth::confine(&config) {
+        Ok(missing) => missing,
+        Err(error) => {
+            let why = format!("failed to {}", error.explained());
+            tracing::error!("{why}");
+            birth::refuse(registry, &format!("the store {why}"));
+            return ExitCode::from(REFUSED);
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };
-    match runtime.block_on(reactor::run(config, opened, registry)) {
+    match runtime.block_on(reactor::run(config, opened, registry, sandbox_missing)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }

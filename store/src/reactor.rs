@@ -52,8 +52,13 @@ pub(crate) enum Failed {
     Io(#[from] io::Error),
 }
 
-/// Serves until the router closes the store or is gone.
-pub(crate) async fn run(config: Config, opened: Opened, registry: OwnedFd) -> Result<(), Failed> {
+/// Serves until the router closes the store or is gone. What of its jail is missing it says of itself.
+pub(crate) async fn run(
+    config: Config,
+    opened: Opened,
+    registry: OwnedFd,
+    sandbox_missing: String,
+) -> Result<(), Failed> {
     let mut pipe = Pipe::<ToStore, FromStore>::new(registry)?;
     let hello = timeout(HELLO, pipe.receive()).await.map_err(|_late| Failed::Silent)??;
     let ToStore::Hello { protocol, grant_key } = hello else { return Err(Failed::NoHello) };
@@ -62,7 +67,7 @@ pub(crate) async fn run(config: Config, opened: Opened, registry: OwnedFd) -> Re
         return Err(mismatch.into());
     }
     let Opened { locks, writer, point, reader, scanners, loads, check } = opened;
-    let store = Store::new(&config, point, GrantKey::new(grant_key));
+    let store = Store::new(&config, point, GrantKey::new(grant_key), sandbox_missing);
     let mut readers = readers::start(&store, reader, scanners)?;
     readers.push(loads::start(&store, loads)?);
     let writer = writer::start(&store, writer)?;

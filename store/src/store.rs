@@ -52,6 +52,7 @@ pub(crate) struct Store {
     database: PathBuf,
     synchronous: &'static str,
     busy_timeout: Duration,
+    sandbox_missing: String,
 }
 
 /// What an app may store.
@@ -78,7 +79,7 @@ pub(crate) struct Counters {
 }
 
 impl Store {
-    pub(crate) fn new(config: &Config, point: Connection, key: GrantKey) -> Arc<Self> {
+    pub(crate) fn new(config: &Config, point: Connection, key: GrantKey, sandbox_missing: String) -> Arc<Self> {
         Arc::new(Self {
             point: Mutex::new(Some(point)),
             writes: Queue::new(usize::MAX, Write::stands_back_ns),
@@ -94,6 +95,7 @@ impl Store {
             database: config.database(),
             synchronous: config.durability.word(),
             busy_timeout: config.busy_timeout,
+            sandbox_missing,
         })
     }
 
@@ -120,6 +122,7 @@ impl Store {
             commits: self.counters.commits.load(Relaxed),
             writes: self.counters.writes.load(Relaxed),
             schema: schema::NEWEST,
+            sandbox_missing: self.sandbox_missing.clone(),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! How long a birth takes: from `Spawn` to the child's `Ready`, and from SIGKILL of a child to its successor's `Ready`; beside
-//! it, in the same run, the start and end of a process that does nothing, which says how the machine is just then. Run by `scripts/bench spawn`; uses the `fazt-worker` beside this program.
+//! it, in the same run, a bare fork(2) that ends at once and the start and end of a program that does nothing, which say how the
+//! machine is just then. Run by `scripts/bench spawn`; uses the `fazt-worker` beside this program.
+
+#![expect(unsafe_code, reason = "fork(2), as a yardstick")]
 
 use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
@@ -13,6 +16,11 @@ use fazt_protocol::{
     fd,
     pipe::Pipe,
     spawn::{FromZygote, Role, Spawn, ToZygote},
+};
+use nix::{
+    libc,
+    sys::wait::waitpid,
+    unistd::{ForkResult, fork},
 };
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
@@ -40,6 +48,7 @@ fn main() -> Fallible<()> {
     let FromZygote::Ready { .. } = zygote.receive(None)? else { return Err("the zygote refuses".into()) };
     let mut births = Vec::new();
     let mut successions = Vec::new();
+    let mut forks = Vec::new();
     let mut nothings = Vec::new();
     let mut child = bear(&mut zygote, 1)?.0;
     for number in 2..ROUNDS + 2 {
@@ -50,6 +59,7 @@ fn main() -> Fallible<()> {
         births.push(birth);
         waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED)?;
         child = successor;
+        forks.push(fork_and_end()?);
         let began = Instant::now();
         Command::new("/bin/true").status()?;
         nothings.push(began.elapsed());
@@ -59,6 +69,7 @@ fn main() -> Fallible<()> {
     process.wait()?;
     show("spawn to ready", births);
     show("kill to successor ready", successions);
+    show("fork to end of a child", forks);
     show("start to end of /bin/true", nothings);
     Ok(())
 }
@@ -75,6 +86,18 @@ fn bear(zygote: &mut Zygote, number: u64) -> Fallible<(Child, Duration)> {
     let mut call = Pipe::new(call);
     let FromWorker::Ready(_) = call.receive(None)? else { return Err("the child is not ready".into()) };
     Ok((Child { pidfd, _call: call }, began.elapsed()))
+}
+
+/// A copy of this small process that ends at once, from its fork to its collection.
+fn fork_and_end() -> Fallible<Duration> {
+    let began = Instant::now();
+    // SAFETY: this process has one thread, and the child ends with _exit(2) before it does anything.
+    match unsafe { fork() }? {
+        // SAFETY: nothing of the parent's is run on the way out.
+        ForkResult::Child => unsafe { libc::_exit(0) },
+        ForkResult::Parent { child } => waitpid(child, None)?,
+    };
+    Ok(began.elapsed())
 }
 
 fn show(what: &str, mut times: Vec<Duration>) {

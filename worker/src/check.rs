@@ -1,9 +1,10 @@
-//! `--check-jail`: tries the jail and prints the table of layers, one JSON line each, for the router and for people.
+//! `--check-jail`: tries the jail and prints the table of layers, one JSON line each, and then what kind of jail they make, for
+//! the router and for people.
 //!
-//! Always tries everything, however strict the farm is to be: what is missing is a line, not an error. The process that
-//! runs this has no other use, since it ends up in the nest itself.
+//! Tries everything, but where the sandbox is off: what is missing is a line, not an error. The process that runs this has
+//! no other use, since it ends up in the nest itself.
 
-use fazt_jail::{JailError, LayerReport, Nest, Strictness, probe, start_again_inside};
+use fazt_jail::{JailError, Layer, LayerReport, Layers, Nest, Strictness, landlock_gap, probe, start_again_inside};
 use fazt_protocol::spawn::Role;
 use serde_json::json;
 
@@ -14,22 +15,32 @@ use crate::flags::{Flags, NESTED};
 /// # Errors
 /// Where not even a throwaway child can be made.
 pub fn run(flags: &Flags) -> Result<i32, JailError> {
-    let Some(arrival) = flags.arrival else { match start_again_inside(Strictness::BestEffort, NESTED)? {} };
-    let nest = Nest::settle(Strictness::BestEffort, arrival)?;
+    let strictness = match flags.sandbox {
+        Strictness::Off => Strictness::Off,
+        Strictness::Strict | Strictness::BestEffort => Strictness::BestEffort,
+    };
+    let Some(arrival) = flags.arrival else { match start_again_inside(strictness, NESTED)? {} };
+    let nest = Nest::settle(strictness, arrival)?;
     let reports = probe(&nest, flags.limits(Role::Worker))?;
     reports.iter().for_each(|report| println!("{}", line(report)));
+    let there = reports.iter().filter(|report| report.missing.is_none());
+    let layers = there.fold(Layers::NONE, |layers, report| layers.with(report.layer));
+    println!("{}", json!({ "tier": layers.tier() }));
     let complete = reports.iter().all(LayerReport::is_enough);
     Ok(i32::from(!complete))
 }
 
-/// `{"layer":"seccomp","bit":17,"inForce":true,"forRootAlone":false,"reason":null,"advice":null}`
+/// `{"layer":"seccomp","bit":17,"inForce":true,"enough":true,"forRootAlone":false,"reason":null,"note":null,"advice":null}`
 fn line(report: &LayerReport) -> serde_json::Value {
+    let note = landlock_gap().filter(|_| report.layer == Layer::Landlock && report.missing.is_none());
     json!({
         "layer": report.layer.name(),
         "bit": report.layer as u8,
         "inForce": report.missing.is_none(),
+        "enough": report.is_enough(),
         "forRootAlone": report.layer.is_for_root_alone(),
         "reason": report.missing.map(|reason| reason.to_string()),
+        "note": note,
         "advice": report.advice(),
     })
 }

@@ -11,14 +11,14 @@ use fazt_worker::{
     engine::{self, Blank, Standard},
     flags::Flags,
     serve,
-    zygote::{self, Config},
+    zygote::{self, Config, ZygoteError},
 };
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
     let ended = match Config::from_flags(&flags) {
         Some(config) => raise(&flags, &config),
-        None => check::run(&flags).map_err(|error| format!("failed to {error}")),
+        None => check::run(&flags).map_err(|error| format!("failed to {}", error.explained())),
     };
     match ended {
         Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
@@ -34,7 +34,12 @@ fn raise(flags: &Flags, config: &Config) -> Result<i32, String> {
         Role::Worker => serve::run(birth, blank),
         Role::Builder => builder::run(birth),
     };
-    zygote::run(config, || shared(flags), live).map(|()| 0).map_err(|error| format!("failed to {error}"))
+    match zygote::run(config, || shared(flags), live) {
+        Ok(()) => Ok(0),
+        // The router was told, and says it.
+        Err(ZygoteError::Unprepared(_)) => Ok(1),
+        Err(error) => Err(format!("failed to {error}")),
+    }
 }
 
 /// What every child inherits: the handler that watches for writes, and an engine with the prelude in it. Nothing random,

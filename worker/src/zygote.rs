@@ -19,7 +19,7 @@ use std::{
 
 use fazt_jail::{
     Arrival, Born, JailError, Jailed, Kin, LayerReport, Layers, Limits, Nest, Newborn, Offspring, Policy, Strictness,
-    advice, clone_into, close_others, die_with_parent, enter, probe, start_again_inside,
+    clone_into, close_others, die_with_parent, enter, probe, start_again_inside,
 };
 use fazt_protocol::{
     Breach, board,
@@ -273,8 +273,7 @@ fn begin(newborn: Newborn<'_>, config: &Config, order: Order, live: impl FnOnce(
 }
 
 fn explain(error: JailError) -> String {
-    let how = error.layer().map(|layer| format!(" (layer {layer}; to get it: {})", advice(layer))).unwrap_or_default();
-    format!("failed to {error}{how}")
+    format!("failed to {}", error.explained())
 }
 
 fn explain_missing(report: &LayerReport) -> Option<String> {

@@ -140,4 +140,7 @@ pub struct Status {
     pub writes: u64,
     /// The schema's version.
     pub schema: u32,
+    /// The layers of the store's own jail that are missing, each with its reason, for people to read; empty where none is.
+    #[serde(deserialize_with = "bounded::text::<_, 1024>")]
+    pub sandbox_missing: String,
 }

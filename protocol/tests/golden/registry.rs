@@ -59,6 +59,7 @@ fn status() -> Status {
         commits: 40_000,
         writes: 200_000,
         schema: 1,
+        sandbox_missing: "landlock: ENOSYS".to_owned(),
     }
 }
 

@@ -174,7 +174,7 @@ pub(super) fn file(contents: usize) -> FileEntry {
     FileEntry { path: "x".repeat(512), contents: vec![content; contents] }
 }
 
-pub(super) fn status(path: usize, mode: usize) -> Status {
+pub(super) fn status(path: usize, mode: usize, missing: usize) -> Status {
     Status {
         pid: i32::MAX,
         path: "x".repeat(path),
@@ -189,5 +189,6 @@ pub(super) fn status(path: usize, mode: usize) -> Status {
         commits: u64::MAX,
         writes: u64::MAX,
         schema: u32::MAX,
+        sandbox_missing: "x".repeat(missing),
     }
 }

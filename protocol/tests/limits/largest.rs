@@ -121,7 +121,7 @@ fn deploys_and_pages_fit() {
     fits("apps", &blank::given(Answer::Apps(vec![blank::app(); PAGE_ENTRIES])));
     fits("versions", &blank::given(Answer::Versions(vec![blank::version(); PAGE_ENTRIES])));
     fits("index", &blank::given(Answer::Index(vec![blank::file(4); PAGE_ENTRIES])));
-    fits("status", &blank::given(Answer::Status(blank::status(4096, 16))));
+    fits("status", &blank::given(Answer::Status(blank::status(4096, 16, 1024))));
     fits("built", &blank::built(manifest(), vec![x(WARNINGS_BYTES / WARNINGS); WARNINGS]));
 }
 

@@ -164,8 +164,9 @@ fn of_the_registry_conversation() {
     edge("logs", PAGE_ENTRIES, |n| given(registry::Answer::Logs(vec![blank::record("r", "m"); n])));
     edge("env's count", ENV_VARIABLES, |n| given(registry::Answer::Env(empties(n))));
     edge("env's bytes", ENV_BYTES, |n| given(registry::Answer::Env(pair(n))));
-    edge("store's path", 4096, |n| given(registry::Answer::Status(blank::status(n, 3))));
-    edge("journal mode", 16, |n| given(registry::Answer::Status(blank::status(3, n))));
+    edge("store's path", 4096, |n| given(registry::Answer::Status(blank::status(n, 3, 3))));
+    edge("journal mode", 16, |n| given(registry::Answer::Status(blank::status(3, n, 3))));
+    edge("missing layers", 1024, |n| given(registry::Answer::Status(blank::status(3, 3, n))));
 }
 
 #[test]

@@ -118,8 +118,9 @@ fn app(manifest: BoxedStrategy<Manifest>, env: BoxedStrategy<Vec<(String, String
 }
 
 fn status() -> impl Strategy<Value = Status> {
-    (any::<i32>(), text(4096), text(16), text(16), any::<[u32; 4]>(), any::<[u64; 5]>()).prop_map(
-        |(pid, path, journal_mode, synchronous, small, large)| {
+    let texts = (text(4096), text(16), text(16), text(1024));
+    (any::<i32>(), texts, any::<[u32; 4]>(), any::<[u64; 5]>()).prop_map(
+        |(pid, (path, journal_mode, synchronous, sandbox_missing), small, large)| {
             let [busy_timeout_ms, readers, binds, schema] = small;
             let [wal_bytes, file_bytes, ops, commits, writes] = large;
             Status {
@@ -136,6 +137,7 @@ fn status() -> impl Strategy<Value = Status> {
                 commits,
                 writes,
                 schema,
+                sandbox_missing,
             }
         },
     )

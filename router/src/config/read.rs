@@ -5,7 +5,11 @@ use std::{io::IsTerminal, path::PathBuf, time::Duration};
 use fazt_protocol::limit;
 
 use super::{Action, Config, error::ConfigError, programs, settings::Settings, value};
-use crate::{admin, edge, farm, store, telemetry};
+use crate::{
+    admin, edge,
+    farm::{self, config::Sandbox},
+    store, telemetry,
+};
 
 /// The most workers: each is a process with descriptors of its own.
 const WORKERS_MOST: usize = 1_024;
@@ -19,7 +23,8 @@ pub(super) fn config(mut settings: Settings, action: Action, debug: bool) -> Res
     let request = settings.take("request-timeout", "5s", value::duration)?;
     let farm = farm(&mut settings, request)?;
     let edge = edge(&mut settings, request, debug)?;
-    let store = store(&mut settings, &data_dir, telemetry.format == telemetry::Format::Json)?;
+    let log_json = telemetry.format == telemetry::Format::Json;
+    let store = store(&mut settings, &data_dir, log_json, farm.sandbox)?;
     check(&settings, &farm, &edge)?;
     let admin = admin::Config { token_file: data_dir.join("admin.token") };
     let mut config = Config { action, data_dir, farm, store, edge, admin, telemetry, settings };
@@ -76,7 +81,12 @@ fn edge(settings: &mut Settings, request: Duration, debug: bool) -> Result<edge:
     })
 }
 
-fn store(settings: &mut Settings, data_dir: &std::path::Path, log_json: bool) -> Result<store::Config, ConfigError> {
+fn store(
+    settings: &mut Settings,
+    data_dir: &std::path::Path,
+    log_json: bool,
+    sandbox: Sandbox,
+) -> Result<store::Config, ConfigError> {
     let usual = format!("sqlite:{}", data_dir.join("fazt.db").display());
     Ok(store::Config {
         program: PathBuf::new(),
@@ -84,6 +94,7 @@ fn store(settings: &mut Settings, data_dir: &std::path::Path, log_json: bool) ->
         database: settings.take("store", usual, value::database)?,
         durability: settings.take("durability", "full", value::durability)?,
         log_json,
+        sandbox,
     })
 }
 

@@ -167,7 +167,8 @@ impl Ground {
 
     /// What there is to say of the jail.
     pub fn sandbox(&self) -> Report {
-        Report::of(self.config.sandbox, &self.jail, &self.cgroup)
+        let store = self.store.link_now().map(|link| link.status().sandbox_missing.clone());
+        Report::of(self.config.sandbox, &self.jail, store.unwrap_or_default(), &self.cgroup)
     }
 
     /// Asks for a worker.

@@ -17,6 +17,8 @@ pub struct Report {
     pub sandbox_tier: String,
     /// The layers that are missing, and why.
     pub sandbox_missing: Vec<String>,
+    /// The same of the store's own jail, in one line; empty where none is missing, or no store is there.
+    pub sandbox_store_missing: String,
     /// The controllers of workers' control groups and where these are, or why there are none. Nothing that a strict jail
     /// has to have.
     pub sandbox_cgroup: String,
@@ -26,24 +28,24 @@ pub struct Report {
 }
 
 impl Report {
-    /// What the zygote's own trial came to, under that mode.
+    /// What the zygote's own trial came to, under that mode, and what the store says of itself.
     #[must_use]
-    pub fn of(sandbox: Sandbox, jail: &Jail, cgroup: &str) -> Self {
+    pub fn of(sandbox: Sandbox, jail: &Jail, store_missing: String, cgroup: &str) -> Self {
         let missing = jail.lacks();
         let warning = match sandbox {
             Sandbox::Off => {
                 Some("the sandbox is off: apps can do whatever this user can; for development only".to_owned())
             }
-            Sandbox::BestEffort if jail.tier == "incomplete" => Some(format!(
-                "the sandbox is incomplete: without {}; fazt-router --check says how to get it",
-                missing.join(", ")
-            )),
-            Sandbox::Strict | Sandbox::BestEffort => None,
+            Sandbox::BestEffort => lacking(&missing, &store_missing).map(|lacking| {
+                format!("the sandbox is incomplete: without {lacking}; fazt-router --check says how to get it")
+            }),
+            Sandbox::Strict => None,
         };
         Self {
             sandbox: sandbox.word(),
             sandbox_tier: jail.tier.clone(),
             sandbox_missing: missing,
+            sandbox_store_missing: store_missing,
             sandbox_cgroup: cgroup.to_owned(),
             sandbox_warning: warning,
         }
@@ -55,4 +57,11 @@ impl Report {
             tracing::warn!("{warning}");
         }
     }
+}
+
+/// What is missing of both jails, in one line; `None` where nothing is.
+fn lacking(workers: &[String], store: &str) -> Option<String> {
+    let stores = (!store.is_empty()).then(|| format!("of the store {store}"));
+    let all: Vec<&str> = workers.iter().map(String::as_str).chain(stores.as_deref()).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }

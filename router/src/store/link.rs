@@ -263,6 +263,7 @@ mod tests {
             commits: 0,
             writes: 0,
             schema: 0,
+            sandbox_missing: String::new(),
         }
     }
 

@@ -4,10 +4,11 @@
 //! wait within their deadline and then fail with [`AskError::Unavailable`]. What was asked of a process that died is never
 //! asked again by itself: a write may have happened.
 
+pub mod config;
 pub mod link;
 pub mod supervisor;
 
-use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc, time::Duration};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use fazt_protocol::{
     builder::{Encoding, Manifest},
@@ -16,34 +17,11 @@ use fazt_protocol::{
 };
 use tokio::{sync::watch, time::timeout};
 
+pub use config::{Config, Durability};
 use link::Link;
 
 /// How long a question of the router itself may take.
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Configuration of the store's process.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// `fazt-store`.
-    pub program: PathBuf,
-    /// The data folder.
-    pub data_dir: PathBuf,
-    /// The database file.
-    pub database: PathBuf,
-    /// Whether an acknowledged write survives a loss of power.
-    pub durability: Durability,
-    /// Whether its log lines are JSON.
-    pub log_json: bool,
-}
-
-/// What an acknowledged write survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Durability {
-    /// A loss of power.
-    Full,
-    /// A death of the process.
-    Normal,
-}
 
 /// A deploy to be made a version.
 #[derive(Debug)]

@@ -229,6 +229,7 @@ fn spawn(config: &Config, registry: OwnedFd) -> Result<Child, StartError> {
         .arg(&config.database)
         .args(["--durability", if config.durability == Durability::Full { "full" } else { "normal" }])
         .args(["--log-format", if config.log_json { "json" } else { "pretty" }])
+        .args(["--sandbox", config.sandbox.word()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()

@@ -1,7 +1,8 @@
 //! What kind of jail a machine allows, and what an operator is told of it: at the start, in the status, with a dump.
 //!
 //! Machines that refuse user namespaces are made of this one: the farm is started in a namespace where no further one may be
-//! made, which the kernel then refuses as a hardened host or a container does.
+//! made, which the kernel then refuses as a hardened host does. Containers, and kernels that lack something, are made by a filter
+//! that refuses the calls that they refuse.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -58,6 +59,52 @@ exec unshare --user sh -c '
     programs
 }
 
+/// What Docker's default profile refuses of what a jail is made of (moby, profiles/seccomp/default.json): who has no
+/// CAP_SYS_ADMIN is told that clone3(2) does not exist, and the C library falls back to clone(2).
+const DOCKER: &[&str] = &["EPERM=unshare,mount,umount2,pivot_root,setns,clone-apart", "ENOSYS=clone3"];
+
+/// Programs of which the router starts where these calls are refused.
+fn contained(refusals: &[&str]) -> TempDir {
+    let programs = programs::copied(&[
+        ("router", "fazt-router"),
+        ("fazt-store", "fazt-store"),
+        ("fazt-worker", "fazt-worker"),
+        ("contained", "contained"),
+    ]);
+    let here = programs.path().display();
+    let script = format!("#!/bin/sh\nexec {here}/contained {} -- {here}/router \"$@\"\n", refusals.join(" "));
+    let path = programs.path().join("fazt-router");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    programs
+}
+
+/// A farm that starts all the same where it may, and says what it lacks: at its start, in its status, and with `--check`.
+fn starts_and_names(setup: Setup, workers: &[&str], store: &[&str]) {
+    let setup = setup.flag("--sandbox", "best-effort");
+    let farm = setup.clone().start();
+    answers(&farm.script("app", "respond('here')"));
+    let told = farm.runtime();
+    let (missing, of_store) = (told["sandboxMissing"].to_string(), told["sandboxStoreMissing"].to_string());
+    assert_eq!(told["sandboxTier"], "incomplete", "{told}");
+    let warning = told["sandboxWarning"].as_str().unwrap_or_default();
+    for layer in workers {
+        assert!(missing.contains(&format!("\"{layer}: ")) && warning.contains(layer), "{layer}: {told}");
+    }
+    for layer in store {
+        assert!(of_store.contains(&format!("{layer}: ")) && warning.contains("of the store"), "{layer}: {told}");
+    }
+    assert!(farm.log.text().contains("the sandbox is incomplete"));
+    drop(farm);
+    let strict = setup.flag("--sandbox", "strict").flag("--check", "").refused();
+    assert_eq!(strict.code, Some(1), "{}", strict.told);
+    for layer in workers {
+        assert!(strict.told.contains(&format!("✗ {layer}: ")), "{layer}: {}", strict.told);
+    }
+    assert!(strict.told.contains("tier: incomplete") && strict.told.contains("✓ descriptors"), "{}", strict.told);
+    assert!(strict.told.contains("the farm would not start: "), "{}", strict.told);
+}
+
 fn answers(app: &App) {
     let answer = app.get("/api/");
     assert_eq!((answer.status, answer.text().as_str()), (200, "here"), "{}", answer.text());
@@ -86,7 +133,7 @@ fn without_its_sandbox_a_farm_says_so_everywhere() {
     let server = format!("http://{}", farm.address);
     let shown = programs::fazt(&server, &farm.token).arg("status").output().unwrap();
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert!(shown.contains("warning: the sandbox is off"), "{shown}");
+    assert!(shown.contains("sandbox off, tier incomplete\nwarning: the sandbox is off"), "{shown}");
 }
 
 /// Those who are trusted can be no more than they are either.
@@ -97,6 +144,15 @@ fn router_store_and_zygote_give_up_what_they_do_not_need() {
     let (router, store, zygote) = (farm.router(), farm.child("fazt-store"), farm.child("fazt-zygote"));
     for process in [&router, &store, &zygote] {
         assert_eq!(of(process, "NoNewPrivs"), "1", "{process:?}");
+    }
+    // Those of root's that zygote, store and folder take (router/src/privilege.rs), at the most.
+    let held = |field: &str| u64::from_str_radix(&of(&router, field), 16).unwrap();
+    let most: u64 = if geteuid().is_root() { 0x8128_05eb } else { 0 };
+    for field in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
+        assert_eq!(held(field) & !most, 0, "{field}: {:x}", held(field));
+    }
+    if geteuid().is_root() {
+        assert_eq!(held("CapBnd") & !most, 0, "CapBnd: {:x}", held("CapBnd"));
     }
     assert_eq!(of(&store, "Seccomp"), "2");
     // What root's store needs to write in a folder of somebody else's: chown, dac_override, fowner.
@@ -156,4 +212,46 @@ fn a_farm_that_could_not_end_its_workers_does_not_start() {
     let refusal = Setup::new(2).programs(programs.path()).refused();
     assert_eq!(refusal.code, Some(2), "{}", refusal.said);
     assert!(refusal.said.contains("CAP_KILL"), "{}", refusal.said);
+}
+
+/// What an operator meets first who starts a farm in a container without the profile that it needs.
+#[test]
+fn in_a_container_with_the_usual_profile_a_farm_is_refused_with_advice_or_names_what_it_lacks() {
+    let programs = contained(DOCKER);
+    for setup in [Setup::new(2), Setup::new(2).as_nobody()] {
+        let setup = setup.programs(programs.path());
+        let refusal = setup.refused();
+        assert_eq!(refusal.code, Some(2), "{}", refusal.said);
+        for word in ["namespace", "to get it", "scripts/sandbox container"] {
+            assert!(refusal.said.contains(word), "{word}: {}", refusal.said);
+        }
+        assert_eq!(refusal.said.matches("to get it").count(), 1, "said once: {}", refusal.said);
+        starts_and_names(setup, &["user-namespace", "mount-namespace", "net-namespace", "pid-namespace"], &[]);
+    }
+}
+
+/// Workers and store have it both; the store starts first.
+#[test]
+fn without_landlock_or_seccomp_a_farm_is_refused_with_advice_or_names_what_it_lacks() {
+    for (layer, refused) in [("landlock", "ENOSYS=landlock_create_ruleset"), ("seccomp", "EPERM=seccomp")] {
+        let programs = contained(&[refused]);
+        let setup = Setup::new(2).programs(programs.path());
+        let refusal = setup.refused();
+        assert_eq!(refusal.code, Some(2), "{}", refusal.said);
+        for word in
+            [format!("layer {layer}"), "to get it".to_owned(), format!("{layer}_").replace("seccomp_", "seccomp()")]
+        {
+            assert!(refusal.said.contains(&word), "{word}: {}", refusal.said);
+        }
+        starts_and_names(setup, &[layer], &[layer]);
+    }
+}
+
+/// Whoever looks before the start is told what the start says.
+#[test]
+fn a_check_of_a_farm_without_its_sandbox_says_so() {
+    let told = Setup::new(2).flag("--sandbox", "off").flag("--check", "").refused();
+    assert_eq!(told.code, Some(0), "{}", told.told);
+    assert!(told.told.contains("✗ seccomp: switched off") && told.told.contains("the sandbox is off"), "{}", told.told);
+    assert!(!told.told.contains("to get seccomp"), "nobody asked for it: {}", told.told);
 }

@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("bincode", &["protocol"]),
     ("rquickjs", &["worker"]),
-    ("seccompiler", &["worker/jail"]),
+    ("seccompiler", &["worker/jail", "tests"]),
     ("landlock", &["worker/jail"]),
     ("hyper", &["router", "tests"]),
     ("rusqlite", &["store", "tests"]),

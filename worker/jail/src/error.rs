@@ -135,11 +135,18 @@ impl JailError {
             | Self::Seccomp(errno) => errno,
         }
     }
+
+    /// In words that fit after "failed to": what failed, which layer is missing by it, and how an operator gets that.
+    #[must_use]
+    pub fn explained(self) -> String {
+        let how = self.layer().map(|layer| format!(" (layer {layer}; to get it: {})", advice(layer)));
+        format!("{self}{}", how.unwrap_or_default())
+    }
 }
 
 /// What all namespaces need. Some systems let a user namespace be made and then give it no privilege, so it is the later
 /// steps (capabilities, mounts, network) that show it.
-const NAMESPACES: &str = "Ubuntu 24.04 and later: `sudo scripts/sandbox apparmor` installs an AppArmor profile; Debian: sysctl \
+const NAMESPACES: &str = "Ubuntu 24.04 and later: `sudo scripts/sandbox apparmor PATH` installs an AppArmor profile for the fazt-worker there; Debian: sysctl \
     kernel.unprivileged_userns_clone=1; anywhere: the user.max_*_namespaces sysctls above 0; in a container: the options \
     that `scripts/sandbox container` prints, a seccomp profile among them, and no further privilege";
 

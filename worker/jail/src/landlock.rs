@@ -6,8 +6,8 @@
 use std::{error::Error, io, path::Path};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, RestrictionStatus, Ruleset,
-    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath, PathFd,
+    RestrictionStatus, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use nix::errno::Errno;
 
@@ -15,6 +15,19 @@ use crate::{error::JailError, identity::errno_of};
 
 /// The newest that the crate knows; what the running kernel lacks is left out.
 const NEWEST: ABI = ABI::V10;
+
+/// What this kernel's landlock denies, where that is not all that the layer stands for; `None` where it is.
+#[must_use]
+pub fn landlock_gap() -> Option<&'static str> {
+    let hard = || Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+    let denies_ports = hard().handle_access(AccessNet::from_all(ABI::V4)).is_ok();
+    let denies_signals = hard().scope(Scope::from_all(ABI::V6)).is_ok();
+    match (denies_ports, denies_signals) {
+        (true, true) => None,
+        (true, false) => Some("files and ports; abstract sockets and signals from Linux 6.12 on"),
+        (false, _) => Some("files; ports from Linux 6.7 on, abstract sockets and signals from 6.12"),
+    }
+}
 
 /// For a worker: nothing may be opened, bound, connected to, or signalled.
 pub(crate) fn renounce_everything() -> Result<(), JailError> {

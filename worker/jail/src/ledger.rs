@@ -67,6 +67,8 @@ impl fmt::Display for Reason {
             Self::SwitchedOff => out.write_str("switched off"),
             Self::ForRootAlone => out.write_str("only root can have it"),
             Self::RestsOn(layer) => write!(out, "rests on {layer}, which is missing"),
+            // Of namespaces, which take no room on any device.
+            Self::Refused(Errno::ENOSPC) => out.write_str("ENOSPC: there may be no more of them"),
             Self::Refused(errno) => write!(out, "{errno}"),
             Self::StoodInFor(errno) => write!(out, "{errno}; ids of their own stand in for it"),
         }

@@ -44,6 +44,7 @@ pub use self::{
     descriptors::close_others,
     error::{JailError, advice},
     identity::{ID_BASE, ID_COUNT},
+    landlock::landlock_gap,
     layers::{Layer, Layers},
     ledger::{Reason, Strictness},
     nest::{ABORTED, Nest},

@@ -37,10 +37,10 @@ pub struct LayerReport {
 }
 
 impl LayerReport {
-    /// Where the layer is missing: how to get it.
+    /// Where the layer is missing, and not because the operator wants it so: how to get it.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
-        self.missing.map(|_| advice(self.layer))
+        self.missing.filter(|why| *why != Reason::SwitchedOff).map(|_| advice(self.layer))
     }
 
     /// Whether a strict jail may do without it: it is there, root alone can have it, or something else stands in for it.

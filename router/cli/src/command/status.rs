@@ -33,6 +33,10 @@ struct Runtime {
     #[serde(default)]
     uptime_ms: f64,
     #[serde(default)]
+    sandbox: Option<String>,
+    #[serde(default)]
+    sandbox_tier: Option<String>,
+    #[serde(default)]
     sandbox_warning: Option<String>,
     #[serde(default)]
     workers: Vec<Worker>,
@@ -82,6 +86,9 @@ fn print(runtime: Runtime, output: &Output) -> Result<(), Failure> {
         "up {}: {total_executions} requests run, {timeouts} timed out, {crashes} crashed, {respawns} workers replaced",
         time::span(runtime.uptime_ms as u64)
     ))?;
+    if let (Some(mode), Some(tier)) = (&runtime.sandbox, &runtime.sandbox_tier) {
+        output.line(&format!("sandbox {}, tier {}", output::plain(mode), output::plain(tier)))?;
+    }
     if let Some(warning) = &runtime.sandbox_warning {
         output.line(&format!("warning: {}", output::plain(warning)))?;
     }
