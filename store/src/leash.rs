@@ -1,7 +1,7 @@
 //! One deadline that every thread can see and move: an op's, from its arrival to its answer.
 //!
-//! Each connection carries a [`Tether`]: SQLite asks it every hundred steps of a statement, and while it waits for a lock,
-//! whether the leash of the work in hand has run out.
+//! Each connection carries a [`Tether`]: SQLite asks it every hundred steps of a statement, every few conditions of a wide
+//! query, and while it waits for a lock, whether the work in hand is to end.
 
 use std::{
     sync::{
@@ -13,6 +13,8 @@ use std::{
 
 use fazt_protocol::clock;
 use parking_lot::Mutex;
+
+use crate::snapshots::Snapshot;
 
 /// How long one piece of work may take, and whether it was begun.
 #[derive(Debug)]
@@ -62,15 +64,51 @@ impl Leash {
 
 /// What a connection's callbacks look at.
 #[derive(Debug, Default)]
-pub(crate) struct Tether(Mutex<Option<Arc<Leash>>>);
+pub(crate) struct Tether {
+    leash: Mutex<Option<Arc<Leash>>>,
+    /// The writer has none: nobody waits for the end of what it reads.
+    snapshot: Option<Snapshot>,
+}
 
 impl Tether {
-    pub(crate) fn hold(&self, leash: Option<Arc<Leash>>) {
-        *self.0.lock() = leash;
+    pub(crate) fn new(snapshot: Option<Snapshot>) -> Self {
+        Self { leash: Mutex::default(), snapshot }
     }
 
+    /// A piece of work begins.
+    pub(crate) fn hold(&self, leash: &Arc<Leash>) {
+        *self.leash.lock() = Some(Arc::clone(leash));
+        self.begin_anew();
+    }
+
+    /// It goes on in a new snapshot.
+    pub(crate) fn begin_anew(&self) {
+        if let Some(snapshot) = &self.snapshot {
+            snapshot.begin();
+        }
+    }
+
+    /// It is done.
+    pub(crate) fn let_go(&self) {
+        if let Some(snapshot) = &self.snapshot {
+            snapshot.end();
+        }
+        *self.leash.lock() = None;
+    }
+
+    /// Whether its time is over.
     pub(crate) fn is_past(&self) -> bool {
-        self.0.lock().as_ref().is_some_and(|leash| leash.is_past())
+        self.leash.lock().as_ref().is_some_and(|leash| leash.is_past())
+    }
+
+    /// Whether the writer needs its snapshot gone.
+    pub(crate) fn is_in_the_way(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(Snapshot::is_old)
+    }
+
+    /// Whether a statement is to end.
+    pub(crate) fn must_end(&self) -> bool {
+        self.is_in_the_way() || self.is_past()
     }
 }
 

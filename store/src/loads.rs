@@ -93,13 +93,12 @@ fn step(connection: &Connection, loading: &mut Loading) -> Result<Option<Reply>,
         return Err(late());
     }
     let channel = &question.channel;
-    let found = connection.within(&question.leash, |sql| {
-        let reading = Reading::new(sql, channel.app);
-        match (load, &question.op) {
-            (Load::Files(load), Op::Files(op)) => load.step(&reading, (channel.version, op), bytes),
-            (Load::Blob(load), Op::S3(Blob::Get { path, range })) => load.step(&reading, (path, *range), bytes),
-            _ => Err(invalid("not a read of many bytes").into()),
-        }
+    let reading = Reading::new(connection, channel.app);
+    // A step that was interrupted has read whole pieces, and begun again it goes on behind them.
+    let found = connection.read(&question.leash, |_sql| match (&mut *load, &question.op) {
+        (Load::Files(load), Op::Files(op)) => load.step(&reading, (channel.version, op), bytes),
+        (Load::Blob(load), Op::S3(Blob::Get { path, range })) => load.step(&reading, (path, *range), bytes),
+        _ => Err(invalid("not a read of many bytes").into()),
     });
     let found = found.map_err(|error| logged(error, question))?;
     if bytes.len() > CHUNK_BYTES && !lease.reach(bytes.len()) {

@@ -31,6 +31,7 @@ mod route;
 mod s3;
 mod schema;
 mod session;
+mod snapshots;
 mod store;
 mod sweep;
 mod telemetry;

@@ -15,6 +15,8 @@ use crate::{
     chunks,
     config::Config,
     connection::Connection,
+    leash::Leash,
+    refusal::OpError,
     schema::{self, SchemaError},
     store::{SCANNERS, unix_ms},
 };
@@ -22,6 +24,8 @@ use crate::{
 /// Pages of the file that a connection keeps in memory. A scan passes by pages once, and the kernel has them too.
 const READER_CACHE_KIB: u32 = 8 * 1024;
 const SCANNER_CACHE_KIB: u32 = 2 * 1024;
+/// How often the check of the file is begun.
+const CHECKS: usize = 5;
 
 /// Everything that is open.
 #[derive(Debug)]
@@ -174,15 +178,21 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Looks through the whole file, which takes a while for a large one: in a thread of its own, while others are served.
+/// Looks through the whole file, which takes a while for a large one: in a thread of its own, while others are served. It begins
+/// anew where it was in the writer's way, a few times.
 pub(crate) fn check(connection: &Connection) {
     let began = std::time::Instant::now();
-    let checked: rusqlite::Result<String> = connection.sql.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
-    match checked {
-        Ok(word) if word == "ok" => {
+    let leash = Leash::until(u64::MAX);
+    let look = |sql: &rusqlite::Connection| sql.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    let mut looks = std::iter::repeat_with(|| connection.within(&leash, look).map_err(OpError::from)).take(CHECKS);
+    match looks.find(|checked| !checked.as_ref().is_err_and(OpError::is_interrupt)) {
+        Some(Ok(word)) if word == "ok" => {
             tracing::info!(ms = began.elapsed().as_millis(), "the file is whole after an unclean stop")
         }
-        Ok(fault) => tracing::error!("the database is damaged: {fault}; back up its folder, then restore a backup"),
-        Err(error) => tracing::error!("failed to check the database: {error}"),
+        Some(Ok(fault)) => {
+            tracing::error!("the database is damaged: {fault}; back up its folder, then restore a backup")
+        }
+        Some(Err(error)) => tracing::error!("failed to check the database: {error}"),
+        None => tracing::warn!("the file was not checked after an unclean stop: too much was written meanwhile"),
     }
 }

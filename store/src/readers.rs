@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::{
     connection::Connection,
     ds, kv,
+    leash::Leash,
     question::{Question, Reply},
     queue::{Cost, Queue, Taken},
     refusal::{OpError, invalid, late},
@@ -42,6 +43,7 @@ impl std::fmt::Debug for Read {
 /// What a read has at hand.
 #[derive(Debug)]
 pub(crate) struct Reading<'a> {
+    pub(crate) connection: &'a Connection,
     pub(crate) sql: &'a rusqlite::Connection,
     pub(crate) app: u64,
     /// Of the wall clock, for keys that expire.
@@ -49,16 +51,16 @@ pub(crate) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(crate) fn new(sql: &'a rusqlite::Connection, app: u64) -> Self {
-        Self { sql, app, now_ms: crate::store::unix_ms() }
+    pub(crate) fn new(connection: &'a Connection, app: u64) -> Self {
+        Self { connection, sql: &connection.sql, app, now_ms: crate::store::unix_ms() }
     }
 }
 
 /// How far scans stand back (nice, of 19): the kernel gives such a thread about a third of what one of the others gets.
 const NICE: i32 = 5;
 
-/// How long a read waits that the writer had interrupted.
-const MOMENT: Duration = Duration::from_millis(5);
+/// How long the registry's reads may take: the router waits as long.
+const REGISTRY_TIME: Duration = Duration::from_secs(5);
 
 /// The registry's work is nobody's turn but its own.
 pub(crate) const REGISTRY: u64 = 0;
@@ -116,24 +118,8 @@ fn serve(store: &Store, connection: &Connection, question: Question) {
     if let Some(delay) = store.delay.filter(|_| question.is_wanted()) {
         delay.hold_up();
     }
-    let outcome =
-        if question.start() { again(&question, || execute(connection, &question, store)) } else { Err(late()) };
+    let outcome = if question.start() { answer(connection, &question, store) } else { Err(late()) };
     question.answer(store, outcome);
-}
-
-/// Reads, and once more each time that the writer, which needs the readers gone for a moment, had it interrupted.
-fn again<T>(question: &Question, read: impl Fn() -> Result<T, Refusal>) -> Result<T, Refusal> {
-    loop {
-        match read() {
-            Err(refusal) if was_interrupted(&refusal, question) => thread::sleep(MOMENT),
-            outcome => return outcome,
-        }
-    }
-}
-
-/// Whether a read ended though its time was not over.
-pub(crate) fn was_interrupted(refusal: &Refusal, question: &Question) -> bool {
-    refusal.code == Code::Timeout && question.is_wanted()
 }
 
 /// Does what takes long of a write, and passes it on to the writer. It is not begun by that: where it is late here,
@@ -141,12 +127,11 @@ pub(crate) fn was_interrupted(refusal: &Refusal, question: &Question) -> bool {
 fn plan(store: &Store, connection: &Connection, mut question: Question) {
     let planned = match &question.op {
         _ if !question.is_wanted() => Err(late()),
-        Op::Ds(op) => again(&question, || {
-            let plan = connection.within(&question.leash, |sql| {
-                ds::plan::make(&Reading::new(sql, question.channel.app), op, &question.body)
-            });
+        Op::Ds(op) => {
+            let reading = Reading::new(connection, question.channel.app);
+            let plan = connection.read(&question.leash, |_sql| ds::plan::make(&reading, op, &question.body));
             plan.map_err(|error| logged(error, &question))
-        }),
+        }
         Op::Kv(_) | Op::S3(_) | Op::Files(_) => Err(invalid("not a write of documents")),
     };
     let planned = planned.and_then(|plan| match question.lease.grow(plan.bytes()) {
@@ -166,26 +151,39 @@ fn plan(store: &Store, connection: &Connection, mut question: Question) {
     }
 }
 
-/// Whether a point read is of more than so many bytes.
-pub(crate) fn is_large(connection: &Connection, question: &Question, bytes: usize) -> Result<bool, Refusal> {
-    let Op::Kv(op) = &question.op else { return Ok(false) };
-    let reading = Reading::new(&connection.sql, question.channel.app);
-    kv::read::is_large(&reading, op, bytes).map_err(|error| logged(error, question))
+/// Answers an op that only reads.
+fn answer(connection: &Connection, question: &Question, store: &Store) -> Result<Reply, Refusal> {
+    let reading = Reading::new(connection, question.channel.app);
+    let found = connection.read(&question.leash, |_sql| match &question.op {
+        Op::Kv(op) => kv::read::answer(&reading, op),
+        Op::Ds(op) => ds::find::answer(&reading, op, &question.body),
+        Op::S3(op) => s3::read::answer(&reading, op),
+        Op::Files(_) => Err(invalid("not for a reader").into()),
+    });
+    finish(found, question, store)
 }
 
-/// Executes an op that only reads.
-pub(crate) fn execute(connection: &Connection, question: &Question, store: &Store) -> Result<Reply, Refusal> {
-    let channel = &question.channel;
-    let outcome = connection.within(&question.leash, |sql| {
-        let reading = Reading::new(sql, channel.app);
-        match &question.op {
-            Op::Kv(op) => kv::read::answer(&reading, op),
-            Op::Ds(op) => ds::find::answer(&reading, op, &question.body),
-            Op::S3(op) => s3::read::answer(&reading, op),
-            Op::Files(_) => Err(invalid("not for a reader").into()),
-        }
+/// Answers a point read that is of so many bytes at most; nothing where it is of more, or was in the writer's way.
+pub(crate) fn answer_small(
+    connection: &Connection,
+    question: &Question,
+    (store, most): (&Store, usize),
+) -> Option<Result<Reply, Refusal>> {
+    let reading = Reading::new(connection, question.channel.app);
+    let found = connection.within(&question.leash, |_sql| match &question.op {
+        Op::Kv(op) => kv::read::answer_small(&reading, op, most),
+        Op::S3(op) => s3::read::answer(&reading, op).map(Some),
+        Op::Ds(_) | Op::Files(_) => Ok(None),
     });
-    outcome.map_err(|error| logged(error, question)).and_then(|reply| reply.leased(&store.bodies, channel.app))
+    match found.transpose()? {
+        Err(error) if error.is_interrupt() && question.is_wanted() => None,
+        found => Some(finish(found, question, store)),
+    }
+}
+
+fn finish(found: Result<Reply, OpError>, question: &Question, store: &Store) -> Result<Reply, Refusal> {
+    let reply = found.map_err(|error| logged(error, question))?;
+    reply.leased(&store.bodies, question.channel.app)
 }
 
 /// The answer to what failed; where SQLite did, the log has it.
@@ -201,12 +199,13 @@ impl Store {
     /// Lets a reader do something for the registry, and waits for it.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&rusqlite::Connection) -> Result<T, OpError> + Send + 'static,
+        work: impl Fn(&rusqlite::Connection) -> Result<T, OpError> + Send + 'static,
     ) -> Result<T, Refusal> {
         let (done, answer) = oneshot::channel();
+        let leash = Leash::lasting(REGISTRY_TIME);
         let task = Read::Task(Box::new(move |connection: &Connection| {
             // Who no longer waits does not want to know.
-            let _gone = done.send(work(&connection.sql).map_err(OpError::into_refusal));
+            let _gone = done.send(connection.read(&leash, &work).map_err(OpError::into_refusal));
         }));
         let closing = || Refusal::new(Code::Unavailable, "the store is closing");
         self.reads.push(REGISTRY, task).map_err(|_task| closing())?;

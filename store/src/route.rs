@@ -58,21 +58,15 @@ impl Store {
         let outcome = {
             let point = self.point.lock();
             match point.as_ref() {
-                Some(connection) if question.start() => match readers::is_large(connection, &question, SMALL_BYTES) {
-                    Ok(true) => return Some(question),
-                    Ok(false) => readers::execute(connection, &question, self),
-                    Err(refusal) => Err(refusal),
-                },
-                _ => Err(late()),
+                Some(connection) if question.start() => {
+                    readers::answer_small(connection, &question, (self, SMALL_BYTES))
+                }
+                _ => Some(Err(late())),
             }
         };
-        match outcome {
-            Err(refusal) if readers::was_interrupted(&refusal, &question) => Some(question),
-            outcome => {
-                question.answer(self, outcome);
-                None
-            }
-        }
+        let Some(outcome) = outcome else { return Some(question) };
+        question.answer(self, outcome);
+        None
     }
 
     /// Gives a question to the threads that it is for; gives it back where they take nothing more.

@@ -7,13 +7,13 @@ use fazt_protocol::{
     registry::{Answer, FromStore},
 };
 
+use rusqlite::Connection;
+
 use super::Outgoing;
 use crate::{apps, chunks, store::Store};
 
 /// Bytes read at once.
 const STEP_BYTES: u64 = 1024 * 1024;
-/// How often a step is tried.
-const TRIES: u32 = 10;
 
 /// Answers `Content`.
 pub(super) async fn send(store: &Store, outgoing: &Outgoing, correlation: u64, hash: [u8; 32]) {
@@ -65,25 +65,18 @@ async fn send_bytes(
     }
 }
 
-/// Reads a step, and again where the writer had it interrupted.
+/// Reads a step.
 async fn step(store: &Store, upload: i64, (from, until): (u64, u64)) -> Result<Vec<u8>, Refusal> {
-    let mut tries = TRIES;
-    loop {
-        tries = tries.saturating_sub(1);
-        let read = store.read(move |sql| {
-            let mut bytes = Vec::new();
-            if until > from {
-                chunks::read(sql, upload, (from, until), &mut bytes)?;
-            }
-            // Its last app may have gone since, and its rows with it: half a content is none.
-            if bytes.len() as u64 != until.saturating_sub(from) {
-                return Err(Refusal::new(Code::Unavailable, "the content was removed while it was read").into());
-            }
-            Ok(bytes)
-        });
-        match read.await {
-            Err(refusal) if refusal.code == Code::Timeout && tries > 0 => {}
-            outcome => return outcome,
+    let read = move |sql: &Connection| {
+        let mut bytes = Vec::new();
+        if until > from {
+            chunks::read(sql, upload, (from, until), &mut bytes)?;
         }
-    }
+        // Its last app may have gone since, and its rows with it: half a content is none.
+        if bytes.len() as u64 != until.saturating_sub(from) {
+            return Err(Refusal::new(Code::Unavailable, "the content was removed while it was read").into());
+        }
+        Ok(bytes)
+    };
+    store.read(read).await
 }

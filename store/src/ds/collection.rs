@@ -106,6 +106,11 @@ impl Collection {
         (self.id << SEQUENCE_BITS) | sequence
     }
 
+    /// The number of its newest document.
+    pub(super) fn newest(&self) -> i64 {
+        self.row(self.sequence)
+    }
+
     /// The first and the last number that a document of this collection can have.
     pub(super) fn rows(&self) -> (i64, i64) {
         (self.row(0), self.row(SEQUENCES - 1))

@@ -1,4 +1,9 @@
 //! Reads of documents. The answer is composed as text: what SQLite gives back as JSON is never parsed again.
+//!
+//! What is found by number is read a part at a time, each document as it was at some moment of the call; a find with an order is of
+//! one moment.
+
+use std::ops::ControlFlow;
 
 use fazt_protocol::{
     limit::OP_BODY_BYTES,
@@ -7,15 +12,15 @@ use fazt_protocol::{
         ds::{Op, Order, Verb},
     },
 };
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, Statement, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     collection::{self, Collection},
     compile::Sql,
     document, number,
     order::First,
-    path::Field,
-    query::{self, Filter, Scalar, Test, Which},
+    query::{self, Filter, Which},
+    scan::{self, Part, Prepared, Query},
 };
 use crate::{
     question::Reply,
@@ -23,6 +28,8 @@ use crate::{
     refusal::{OpError, invalid},
 };
 
+/// What every document meets.
+const ANY: Filter = Filter::And(Vec::new());
 /// A document by its number in the file. Its collection stands here as in every statement: no mistake in a number shows
 /// another one's documents.
 const BY_ROW: &str = "SELECT name, json(body), created_at, updated_at FROM document WHERE id = ?1 AND collection = ?2";
@@ -32,79 +39,81 @@ const BY_NAME: &str = "SELECT id FROM document WHERE collection = ?1 AND name = 
 /// Answers a read.
 pub(crate) fn answer(reading: &Reading<'_>, op: &Op, body: &[u8]) -> Result<Reply, OpError> {
     collection::check_name(&op.collection)?;
-    // One snapshot: the documents of one answer are of one moment.
-    let snapshot = reading.sql.unchecked_transaction()?;
-    let collection = collection::find(reading.sql, reading.app, &op.collection)?;
-    let reply = match &op.verb {
+    let name = op.collection.as_str();
+    match &op.verb {
         Verb::Find { limit, offset, order } => {
             let filter = query::parse(body)?;
-            find(reading.sql, collection, &Page { filter: &filter, order, limit: *limit, offset: *offset })
+            let page = Page { filter: &filter, limit: u64::from(*limit), offset: u64::from(*offset) };
+            let mut out = List::default();
+            if order.is_empty() {
+                page.find(reading, name, &mut out)?
+            } else {
+                page.sort(reading, name, (order, &mut out))?
+            }
+            Ok(out.into_reply())
         }
-        Verb::FindOne => find_one(reading.sql, collection, &query::which(&query::json(body)?)?),
-        Verb::Count => count(reading.sql, collection, &query::parse(body)?),
+        Verb::FindOne => find_one(reading, name, &query::which(&query::json(body)?)?),
+        Verb::Count => count(reading, name, &query::parse(body)?),
         Verb::Insert | Verb::InsertMany | Verb::Update | Verb::Delete => Err(invalid("not a read").into()),
-    };
-    drop(snapshot);
-    reply
+    }
 }
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 struct Page<'a> {
     filter: &'a Filter,
-    order: &'a [Order],
-    limit: u32,
-    offset: u32,
+    limit: u64,
+    offset: u64,
 }
 
-fn find(sql: &Connection, collection: Option<Collection>, page: &Page<'_>) -> Result<Reply, OpError> {
-    let mut out = b"[".to_vec();
-    if let Some(collection) = collection {
-        let mut statement = sql.prepare_cached(BY_ROW)?;
-        for row in page.rows(sql, &collection)? {
-            if out.len() > 1 {
-                out.push(b',');
-            }
-            statement.query_row([row, collection.id], |row| push(row, &mut out))?;
-            if out.len() >= OP_BODY_BYTES {
-                let message =
-                    format!("the documents come to more than {OP_BODY_BYTES} bytes: ask for fewer with limit");
-                return Err(Refusal::new(Code::TooLarge, message).into());
-            }
-        }
-    }
-    out.push(b']');
-    Ok(Reply::json(out))
-}
+/// Documents as an answer has them.
+#[derive(Debug, Default)]
+struct List(Vec<u8>);
 
-fn find_one(sql: &Connection, collection: Option<Collection>, which: &Which) -> Result<Reply, OpError> {
-    let nothing = || Ok(Reply::of(Found::Nothing));
-    let Some(collection) = collection else { return nothing() };
-    let row = match which {
-        Which::Id(id) => by_name(sql, &collection, id)?,
-        Which::Query(filter) => {
-            Page { filter, order: &[], limit: 1, offset: 0 }.rows(sql, &collection)?.first().copied()
-        }
-    };
-    let Some(row) = row else { return nothing() };
+fn find_one(reading: &Reading<'_>, name: &str, which: &Which) -> Result<Reply, OpError> {
     let mut out = Vec::new();
-    sql.prepare_cached(BY_ROW)?.query_row([row, collection.id], |row| push(row, &mut out))?;
-    Ok(Reply::json(out))
+    match which {
+        Which::Id(id) => {
+            let _snapshot = reading.sql.unchecked_transaction()?;
+            let Some(collection) = collection::find(reading.sql, reading.app, name)? else { return Ok(nothing()) };
+            let Some(row) = by_name(reading.sql, &collection, id)? else { return Ok(nothing()) };
+            push_one(reading.sql, (row, collection.id), &mut out)?;
+        }
+        Which::Query(filter) => {
+            Page { filter, limit: 1, offset: 0 }
+                .each(reading, name, |collection, row| push_one(reading.sql, (row, collection.id), &mut out))?;
+        }
+    }
+    Ok(if out.is_empty() { nothing() } else { Reply::json(out) })
 }
 
-fn count(sql: &Connection, collection: Option<Collection>, filter: &Filter) -> Result<Reply, OpError> {
-    let Some(collection) = collection else { return Ok(number(0)) };
-    if *filter == Filter::And(Vec::new()) {
-        return Ok(number(collection.documents));
+fn nothing() -> Reply {
+    Reply::of(Found::Nothing)
+}
+
+fn count(reading: &Reading<'_>, name: &str, filter: &Filter) -> Result<Reply, OpError> {
+    if *filter == ANY {
+        let collection = collection::find(reading.sql, reading.app, name)?;
+        return Ok(number(collection.map_or(0, |collection| collection.documents)));
     }
-    let select = select(Sql::default(), "count(*)", &collection, filter);
-    let mut prepared = Prepared::of(sql, &select.text)?;
-    Ok(number(prepared.statement().query_row(params_from_iter(&select.bound), |row| row.get(0))?))
+    let mut count: u64 = 0;
+    let mut query = Query::new(reading.sql, |_| Ok("count(*)".to_owned()), (filter, ""))?;
+    scan::run(reading, name, &mut query, |query, collection, part| {
+        let of_part: u64 = query.rows(collection, *part, u64::MAX)?.next()?.map_or(Ok(0), |row| row.get(0))?;
+        count = count.saturating_add(of_part);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(number(count))
 }
 
 /// The numbers of all documents that meet a query.
-pub(super) fn rows(sql: &Connection, collection: &Collection, filter: &Filter) -> Result<Vec<i64>, OpError> {
-    Page { filter, order: &[], limit: u32::MAX, offset: 0 }.rows(sql, collection)
+pub(super) fn rows(reading: &Reading<'_>, name: &str, filter: &Filter) -> Result<Vec<i64>, OpError> {
+    let mut rows = Vec::new();
+    Page { filter, limit: u64::MAX, offset: 0 }.each(reading, name, |_, row| {
+        rows.push(row);
+        Ok(())
+    })?;
+    Ok(rows)
 }
 
 pub(super) fn by_name(sql: &Connection, collection: &Collection, name: &str) -> Result<Option<i64>, OpError> {
@@ -113,88 +122,80 @@ pub(super) fn by_name(sql: &Connection, collection: &Collection, name: &str) -> 
 }
 
 impl Page<'_> {
-    /// The numbers of the documents, in order: what is sorted are numbers and keys, not documents.
-    fn rows(&self, sql: &Connection, collection: &Collection) -> Result<Vec<i64>, OpError> {
-        if !self.order.is_empty() {
-            return self.ordered(sql, collection);
-        }
-        let mut select = select(Sql::default(), "id", collection, self.filter);
-        let (limit, offset) = (select.bind(i64::from(self.limit)), select.bind(i64::from(self.offset)));
-        select.text.push_str(&format!(" ORDER BY id DESC LIMIT {limit} OFFSET {offset}"));
-        let mut prepared = Prepared::of(sql, &select.text)?;
-        let rows = prepared.statement().query_map(params_from_iter(&select.bound), |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+    fn find(&self, reading: &Reading<'_>, name: &str, out: &mut List) -> Result<(), OpError> {
+        self.each(reading, name, |collection, row| out.push(reading.sql, (row, collection.id)))
     }
 
-    fn ordered(&self, sql: &Connection, collection: &Collection) -> Result<Vec<i64>, OpError> {
-        let mut columns = Sql::default();
-        let mut what = "id".to_owned();
-        for field in self.order {
-            what.push_str(", ");
-            what.push_str(&columns.column(&field.path)?);
-        }
-        let select = select(columns, &what, collection, self.filter);
+    /// Does something with each document, the newest first, in the snapshot in which it met the query.
+    fn each(
+        &self,
+        reading: &Reading<'_>,
+        name: &str,
+        mut each: impl FnMut(&Collection, i64) -> Result<(), OpError>,
+    ) -> Result<(), OpError> {
+        let (mut pass, mut left) = (self.offset, self.limit);
+        let mut query = Query::new(reading.sql, |_| Ok("id".to_owned()), (self.filter, "ORDER BY id DESC"))?;
+        scan::run(reading, name, &mut query, |query, collection, part| {
+            for row in query.numbers(collection, *part, pass.saturating_add(left))? {
+                if pass > 0 {
+                    pass = pass.saturating_sub(1);
+                } else {
+                    each(collection, row)?;
+                    left = left.saturating_sub(1);
+                }
+                part.done(row);
+            }
+            Ok(if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
+    }
+
+    /// As the documents were at one moment: what is sorted are numbers and keys, not documents, and those that come first are read
+    /// only then.
+    fn sort(&self, reading: &Reading<'_>, name: &str, (order, out): (&[Order], &mut List)) -> Result<(), OpError> {
+        let _snapshot = reading.sql.unchecked_transaction()?;
+        let Some(collection) = collection::find(reading.sql, reading.app, name)? else { return Ok(()) };
+        let columns = |select: &mut Sql| {
+            let mut what = "id".to_owned();
+            for field in order {
+                what.push_str(", ");
+                what.push_str(&select.column(&field.path)?);
+            }
+            Ok(what)
+        };
         let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
-        let mut first = First::new(self.order, count(self.limit).saturating_add(count(self.offset)));
-        let mut prepared = Prepared::of(sql, &select.text)?;
-        let mut rows = prepared.statement().query(params_from_iter(&select.bound))?;
+        let mut first = First::new(order, count(self.limit).saturating_add(count(self.offset)));
+        let mut query = Query::new(reading.sql, columns, (self.filter, ""))?;
+        let mut rows = query.rows(&collection, Part::whole(&collection), u64::MAX)?;
         while let Some(row) = rows.next()? {
             first.look(row)?;
         }
-        Ok(first.rows(count(self.offset)))
+        drop(rows);
+        first.rows(count(self.offset)).into_iter().try_for_each(|row| out.push(reading.sql, (row, collection.id)))
     }
 }
 
-/// `SELECT … FROM document` of those of a collection that meet a query.
-fn select(mut sql: Sql, what: &str, collection: &Collection, filter: &Filter) -> Sql {
-    match wanted_id(filter) {
-        Some(id) => {
-            let (collection, id) = (sql.bind(collection.id), sql.bind(id.to_owned()));
-            sql.text = format!("SELECT {what} FROM document WHERE collection = {collection} AND name = {id} AND ");
+impl List {
+    fn push(&mut self, sql: &Connection, document: (i64, i64)) -> Result<(), OpError> {
+        let out = &mut self.0;
+        out.push(if out.is_empty() { b'[' } else { b',' });
+        if let Err(error) = push_one(sql, document, out) {
+            // It may be read again.
+            out.pop();
+            return Err(error);
         }
-        None => {
-            let (first, last) = collection.rows();
-            let (first, last, collection) = (sql.bind(first), sql.bind(last), sql.bind(collection.id));
-            // The sign keeps SQLite from the index on the collection, whose rows would have to be sorted.
-            sql.text = format!(
-                "SELECT {what} FROM document WHERE id BETWEEN {first} AND {last} AND +collection = {collection} AND "
-            );
+        if out.len() >= OP_BODY_BYTES {
+            let message = format!("the documents come to more than {OP_BODY_BYTES} bytes: ask for fewer with limit");
+            return Err(Refusal::new(Code::TooLarge, message).into());
         }
-    }
-    sql.push_filter(filter);
-    sql
-}
-
-/// The id that a query asks for beside all else, if it does.
-fn wanted_id(filter: &Filter) -> Option<&str> {
-    match filter {
-        Filter::And(parts) => parts.iter().find_map(wanted_id),
-        Filter::Test(Field::Id, Test::Equal(Scalar::Text(id))) => Some(id),
-        _ => None,
-    }
-}
-
-/// A statement of a query. A very long one is not kept prepared.
-enum Prepared<'c> {
-    Kept(CachedStatement<'c>),
-    Once(Statement<'c>),
-}
-
-impl<'c> Prepared<'c> {
-    fn of(sql: &'c Connection, text: &str) -> rusqlite::Result<Self> {
-        const KEPT_BYTES: usize = 8 * 1024;
-        if text.len() <= KEPT_BYTES {
-            sql.prepare_cached(text).map(Self::Kept)
-        } else {
-            sql.prepare(text).map(Self::Once)
-        }
+        Ok(())
     }
 
-    fn statement(&mut self) -> &mut Statement<'c> {
-        match self {
-            Self::Kept(statement) => statement,
-            Self::Once(statement) => statement,
+    fn into_reply(mut self) -> Reply {
+        if self.0.is_empty() {
+            self.0.push(b'[');
         }
+        self.0.push(b']');
+        Reply::json(self.0)
     }
 }
 
@@ -227,8 +228,12 @@ impl<'c> Again<'c> {
     }
 }
 
-fn push(row: &Row<'_>, out: &mut Vec<u8>) -> rusqlite::Result<()> {
-    let text = |at| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_str().unwrap_or_default());
-    document::push(text(0)?, text(1)?, (row.get(2)?, row.get(3)?), out);
-    Ok(())
+/// Appends a document by its number and that of its collection; nothing where that fails.
+fn push_one(sql: &Connection, (row, collection): (i64, i64), out: &mut Vec<u8>) -> Result<(), OpError> {
+    let mut statement = sql.prepare_cached(BY_ROW)?;
+    Ok(statement.query_row([row, collection], |row| {
+        let text = |at| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_str().unwrap_or_default());
+        document::push(text(0)?, text(1)?, (row.get(2)?, row.get(3)?), out);
+        Ok(())
+    })?)
 }

@@ -11,6 +11,7 @@ mod order;
 mod path;
 pub(crate) mod plan;
 mod query;
+mod scan;
 mod shape;
 mod update;
 

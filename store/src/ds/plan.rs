@@ -89,12 +89,7 @@ pub(crate) fn make(reading: &Reading<'_>, op: &Op, body: &[u8]) -> Result<Plan, 
         Which::Id(id) => return Ok(Plan::Named(Named { id, change })),
         Which::Query(filter) => filter,
     };
-    let snapshot = reading.sql.unchecked_transaction()?;
-    let rows = match collection::find(reading.sql, reading.app, &op.collection)? {
-        Some(collection) => find::rows(reading.sql, &collection, &filter)?,
-        None => Vec::new(),
-    };
-    drop(snapshot);
+    let rows = find::rows(reading, &op.collection, &filter)?;
     Ok(Plan::Found(Found { filter, rows, change }))
 }
 

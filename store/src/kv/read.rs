@@ -14,10 +14,9 @@ use crate::{
     refusal::{OpError, invalid},
 };
 
-const GET: &str = "SELECT value FROM kv WHERE app = ?1 AND key = ?2 AND (expires_at IS NULL OR expires_at > ?3)";
-const GET_VERSION: &str =
-    "SELECT value, version FROM kv WHERE app = ?1 AND key = ?2 AND (expires_at IS NULL OR expires_at > ?3)";
-const IS_LARGE: &str = "SELECT EXISTS (SELECT 1 FROM kv WHERE app = ?1 AND key = ?2 AND length(value) > ?3)";
+/// A longer value is null: its length is known without reading it.
+const GET: &str = "SELECT CASE WHEN length(value) <= ?4 THEN value END, version FROM kv
+    WHERE app = ?1 AND key = ?2 AND (expires_at IS NULL OR expires_at > ?3)";
 const LIST: &str = "SELECT key, value, expires_at FROM kv
     WHERE app = ?1 AND key >= ?2 AND key < ?3 AND key > ?4 AND (expires_at IS NULL OR expires_at > ?5)
     ORDER BY key LIMIT ?6";
@@ -27,48 +26,48 @@ const ABOVE_ALL: &[u8] = &[0xff];
 /// Answers a read.
 pub(crate) fn answer(reading: &Reading<'_>, op: &Op) -> Result<Reply, OpError> {
     match op {
-        Op::Get { key } => Ok(get(reading, key)?.map_or_else(nothing, Reply::json)),
-        Op::GetVersion { key } => get_version(reading, key),
+        Op::Get { .. } | Op::GetVersion { .. } => Ok(answer_small(reading, op, usize::MAX)?.unwrap_or_else(nothing)),
         Op::GetMany { keys } => get_many(reading, keys.iter().map(|key| key.0.as_str())),
         Op::List { prefix, limit, after } => list(reading, prefix, *limit, after.as_deref()),
         Op::Set { .. } | Op::Delete { .. } | Op::Incr { .. } => Err(invalid("not a read").into()),
     }
 }
 
-/// Whether one value is asked for that has more than so many bytes. Its length is known without reading it.
-pub(crate) fn is_large(reading: &Reading<'_>, op: &Op, bytes: usize) -> Result<bool, OpError> {
-    let (Op::Get { key } | Op::GetVersion { key }) = op else { return Ok(false) };
-    let mut statement = reading.sql.prepare_cached(IS_LARGE)?;
-    Ok(statement.query_row(params![reading.app, key.as_bytes(), bytes], |row| row.get(0))?)
+/// Answers a read of one value where that has so many bytes at most.
+pub(crate) fn answer_small(reading: &Reading<'_>, op: &Op, most: usize) -> Result<Option<Reply>, OpError> {
+    let (Op::Get { key } | Op::GetVersion { key }) = op else { return Ok(None) };
+    let Some((value, version)) = get(reading, key, most)? else { return Ok(Some(nothing())) };
+    let with_version = matches!(op, Op::GetVersion { .. });
+    Ok(value.map(|value| Reply::json(if with_version { versioned(&value, version) } else { value })))
 }
 
 fn nothing() -> Reply {
     Reply::of(Found::Nothing)
 }
 
-fn get(reading: &Reading<'_>, key: &str) -> Result<Option<Vec<u8>>, OpError> {
+/// A value, where it has so many bytes at most, and its version.
+type Entry = (Option<Vec<u8>>, i64);
+
+fn get(reading: &Reading<'_>, key: &str, most: usize) -> Result<Option<Entry>, OpError> {
     let mut statement = reading.sql.prepare_cached(GET)?;
-    let row = |row: &Row<'_>| row.get(0);
-    Ok(statement.query_row(params![reading.app, key.as_bytes(), reading.now_ms], row).optional()?)
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    Ok(statement.query_row(params![reading.app, key.as_bytes(), reading.now_ms, most], row).optional()?)
 }
 
-fn get_version(reading: &Reading<'_>, key: &str) -> Result<Reply, OpError> {
-    let mut statement = reading.sql.prepare_cached(GET_VERSION)?;
-    let row = |row: &Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?));
-    let found = statement.query_row(params![reading.app, key.as_bytes(), reading.now_ms], row).optional()?;
-    let Some((value, version)) = found else { return Ok(nothing()) };
+fn versioned(value: &[u8], version: i64) -> Vec<u8> {
     let mut out = b"{\"value\":".to_vec();
-    out.extend_from_slice(&value);
+    out.extend_from_slice(value);
     out.extend_from_slice(b",\"version\":");
     push_number(version, &mut out);
     out.push(b'}');
-    Ok(Reply::json(out))
+    out
 }
 
 fn get_many<'a>(reading: &Reading<'_>, keys: impl Iterator<Item = &'a str>) -> Result<Reply, OpError> {
     let mut out = b"{".to_vec();
     for key in keys {
-        let Some(value) = get(reading, key)? else { continue };
+        let Some((Some(value), _)) = get(reading, key, usize::MAX)? else { continue };
         if out.len() > 1 {
             out.push(b',');
         }

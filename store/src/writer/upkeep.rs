@@ -17,11 +17,19 @@ const CHECKPOINT_PAGES: i32 = 1_024;
 /// Where a reader kept a checkpoint from its end, how many more pages until the next try.
 const RETRY_PAGES: i32 = 256;
 /// Pages in the log from which on it must start over (64 MiB).
-const LOG_PAGES_MOST: i32 = 16_384;
-/// Where even then somebody reads on, another program beside us, how many more pages until the next try.
+const LOG_PAGES: i32 = 16_384;
+/// Where even then somebody reads on, how many more pages until the next try.
 const LOG_RETRY_PAGES: i32 = 8_192;
+/// Pages in the log from which on nothing is written before the log has started over (256 MiB), but for somebody else's
+/// program that reads.
+const LOG_PAGES_MOST: i32 = 65_536;
 /// How long readers are waited for then; those that still read are interrupted, and waited for as long again.
 const READERS_END: Duration = Duration::from_millis(100);
+/// How long nothing is written at most: no read takes longer.
+const MUST_END: Duration = Duration::from_secs(10);
+/// How often they are interrupted. Once ends who reads what is not written back, twice who began before all was; once more for who
+/// had to share an old snapshot's mark.
+const ROUNDS: u32 = 3;
 /// Between two looks for something to sweep.
 const SWEEP_PAUSE: Duration = Duration::from_secs(2);
 
@@ -62,17 +70,18 @@ impl Upkeep {
             }
             return;
         }
-        let written = if pages < LOG_PAGES_MOST {
-            connection.sql.wal_checkpoint_v2::<&str>(None, CheckpointMode::PASSIVE)
-        } else {
-            start_over(connection)
+        let written = match pages {
+            ..LOG_PAGES => connection.sql.wal_checkpoint_v2::<&str>(None, CheckpointMode::PASSIVE),
+            LOG_PAGES..LOG_PAGES_MOST => start_over(connection, false),
+            LOG_PAGES_MOST.. => start_over(connection, true),
         };
         match written {
             Ok((log, written)) if log == written => self.next_checkpoint = CHECKPOINT_PAGES,
             Ok(_) => self.next_checkpoint = pages.saturating_add(RETRY_PAGES),
             Err(error) => {
                 tracing::warn!(pages, "failed to write the log back: {error}");
-                let more = if pages < LOG_PAGES_MOST { RETRY_PAGES } else { LOG_RETRY_PAGES };
+                let is_ours = pages < LOG_PAGES || connection.snapshots.has_old();
+                let more = if is_ours { RETRY_PAGES } else { LOG_RETRY_PAGES };
                 self.next_checkpoint = pages.saturating_add(more);
             }
         }
@@ -115,11 +124,23 @@ impl Upkeep {
 }
 
 /// Writes the log back and lets it start over, which it never would under scans that follow each other without a gap. Those
-/// that begin after it was written back read the file alone, and are in nobody's way.
-fn start_over(connection: &Connection) -> rusqlite::Result<(i32, i32)> {
-    let restart = |connection: &Connection| {
+/// that begin after it was written back read the file alone, and are in nobody's way. Where it `must`, all reads of our own are
+/// waited for: each has a leash.
+fn start_over(connection: &Connection, must: bool) -> rusqlite::Result<(i32, i32)> {
+    let restart = || {
         let leash = Leash::lasting(READERS_END);
         connection.within(&leash, |sql| sql.wal_checkpoint_v2::<&str>(None, CheckpointMode::RESTART))
     };
-    restart(connection).or_else(|_readers| connection.without_readers(restart))
+    let began = Instant::now();
+    let mut written = restart();
+    let mut round = 0;
+    while written.is_err() && round < ROUNDS {
+        connection.snapshots.end_old();
+        written = restart();
+        // Some may read on although they were interrupted: a step of theirs takes long.
+        if !(must && connection.snapshots.has_old() && began.elapsed() < MUST_END) {
+            round = round.saturating_add(1);
+        }
+    }
+    written
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use fazt_protocol::{
-    body::{Assembly, parts},
+    body::{Assembly, Part, parts},
     builder::{Encoding, Manifest},
     clock, fd,
     grant::{Grant, GrantKey},
@@ -97,6 +97,14 @@ impl Farm {
         self.ask_with(ask, &[]).map(|(answer, _)| answer)
     }
 
+    /// Asks without waiting for the answer; returns its number.
+    pub fn send(&mut self, ask: Ask) -> u64 {
+        self.correlation += 1;
+        let ask = ToStore::Ask { correlation: self.correlation, ask: Box::new(ask), body: Part::empty() };
+        self.registry.send(&ask, soon()).unwrap();
+        self.correlation
+    }
+
     pub fn ask_with(&mut self, ask: Ask, body: &[u8]) -> Result<(Answer, Vec<u8>), Refusal> {
         self.correlation += 1;
         let correlation = self.correlation;
@@ -156,7 +164,7 @@ impl Farm {
         self.bind += 1;
         self.correlation += 1;
         let ask = Box::new(Ask::Bind { bind: self.bind, app: app.id, version: app.version, storage_ms });
-        let ask = ToStore::Ask { correlation: self.correlation, ask, body: fazt_protocol::body::Part::empty() };
+        let ask = ToStore::Ask { correlation: self.correlation, ask, body: Part::empty() };
         self.registry.send_with(&ask, &[theirs.as_fd()], soon()).unwrap();
         drop(theirs);
         let answer = self.hear(self.correlation);

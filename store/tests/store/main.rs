@@ -4,6 +4,7 @@
 
 mod blobs;
 mod collections;
+mod contents;
 mod crash;
 mod deadlines;
 mod documents;
@@ -20,3 +21,4 @@ mod quota;
 mod registry;
 mod scans;
 mod throughput;
+mod wal;
