@@ -106,3 +106,7 @@ fn step(connection: &Connection, loading: &mut Loading) -> Result<Option<Reply>,
     }
     Ok(found.map(|found| Reply::with(found, std::mem::take(bytes))))
 }
+
+#[cfg(test)]
+#[path = "loads_tests.rs"]
+mod tests;

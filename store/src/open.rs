@@ -196,3 +196,14 @@ pub(crate) fn check(connection: &Connection) {
         None => tracing::warn!("the file was not checked after an unclean stop: too much was written meanwhile"),
     }
 }
+
+#[cfg(test)]
+impl Opened {
+    /// A new file in a folder, for the tests of the parts.
+    pub(crate) fn anew(folder: &Path) -> (Config, Self) {
+        let arguments = ["fazt-store", "--registry-fd=0", "--parent=1", "--data-dir"].map(std::ffi::OsStr::new);
+        let config = <Config as clap::Parser>::parse_from(arguments.into_iter().chain([folder.as_os_str()]));
+        let opened = open(&config).unwrap();
+        (config, opened)
+    }
+}

@@ -212,3 +212,55 @@ impl Store {
         answer.await.unwrap_or_else(|_dropped| Err(closing()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+    use fazt_protocol::grant::GrantKey;
+
+    use super::*;
+    use crate::open::Opened;
+
+    /// Longer than the look at the clock is away.
+    const LONG: &str = "WITH n (at) AS (SELECT 1 UNION ALL SELECT at + 1 FROM n LIMIT 1000) SELECT count(*) FROM n";
+
+    #[test]
+    fn a_read_of_the_registry_that_was_in_the_way_is_done_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, opened) = Opened::anew(folder.path());
+        let snapshots = Arc::clone(&opened.writer.snapshots);
+        let store = Store::new(&config, opened.point, GrantKey::new([7; 32]));
+        let threads = start(&store, opened.reader, Vec::new()).unwrap();
+        let times = Arc::new(AtomicU32::new(0));
+        let read = {
+            let times = Arc::clone(&times);
+            move |sql: &rusqlite::Connection| {
+                if times.fetch_add(1, SeqCst) < 30 {
+                    snapshots.end_old();
+                }
+                Ok(sql.query_row(LONG, [], |row| row.get::<_, u32>(0))?)
+            }
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(store.read(read)), Ok(1_000));
+        assert_eq!(times.load(SeqCst), 31, "each time that it was interrupted, and once more");
+        store.reads.close();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+
+    #[test]
+    fn a_read_that_is_always_in_the_way_ends_with_its_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_config, opened) = Opened::anew(folder.path());
+        let leash = Leash::lasting(Duration::from_millis(50));
+        let look = |sql: &rusqlite::Connection| Ok(sql.query_row(LONG, [], |row| row.get::<_, u32>(0))?);
+        let refused = opened.reader.read(&leash, |sql| {
+            opened.writer.snapshots.end_old();
+            look(sql)
+        });
+        assert!(leash.is_past() && refused.unwrap_err().into_refusal().code == Code::Timeout);
+        let next = opened.reader.read(&Leash::until(u64::MAX), look);
+        assert_eq!(next.unwrap(), 1_000);
+    }
+}

@@ -85,7 +85,8 @@ impl Scan<'_> {
             let since = Instant::now();
             let looked = look(&collection, &mut part);
             last = if looked.is_ok() { first.saturating_sub(1) } else { part.last };
-            (self.begun, self.width) = (Some((begun, last)), next_width(self.width, since.elapsed()));
+            let width = if looked.is_ok() { next_width(self.width, since.elapsed()) } else { self.width / GROWTH };
+            (self.begun, self.width) = (Some((begun, last)), width.max(FIRST));
             if looked?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -98,7 +99,7 @@ fn next_width(width: i64, took: Duration) -> i64 {
     match took {
         _ if took < PART / GROWTH as u32 => width.saturating_mul(GROWTH),
         _ if took < PART => width.saturating_mul(2),
-        _ if took > PART.saturating_mul(2) => (width / 2).max(1),
+        _ if took > PART.saturating_mul(2) => width / 2,
         _ => width,
     }
 }
@@ -206,3 +207,7 @@ impl<'c> Prepared<'c> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;

@@ -144,3 +144,59 @@ fn start_over(connection: &Connection, must: bool) -> rusqlite::Result<(i32, i32
     }
     written
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+    use crate::open::Opened;
+
+    fn write(connection: &Connection) {
+        connection.sql.execute("INSERT INTO removed_app DEFAULT VALUES", []).unwrap();
+    }
+
+    #[test]
+    fn a_log_that_must_start_over_waits_for_the_last_of_our_readers() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_config, opened) = Opened::anew(folder.path());
+        let Opened { writer, reader, .. } = opened;
+        write(&writer);
+        let leash = Leash::until(u64::MAX);
+        let (held, reads) = (Arc::clone(&leash), mpsc::channel());
+        let reading = thread::spawn(move || {
+            reader.within(&held, |sql| {
+                let snapshot = sql.unchecked_transaction().unwrap();
+                snapshot.query_row("SELECT count(*) FROM removed_app", [], |row| row.get::<_, u32>(0)).unwrap();
+                reads.0.send(()).unwrap();
+                // A step that looks at nothing but its own end.
+                while !held.is_past() {
+                    thread::yield_now();
+                }
+            });
+        });
+        reads.1.recv().unwrap();
+        write(&writer);
+        assert!(start_over(&writer, false).is_err(), "it is given up for this time");
+        let began = Instant::now();
+        leash.extend(Leash::lasting(READERS_END.saturating_mul(ROUNDS.saturating_add(4))).deadline_ns());
+        assert!(start_over(&writer, true).is_ok(), "after {:?}", began.elapsed());
+        assert!(leash.is_past());
+        reading.join().unwrap();
+    }
+
+    #[test]
+    fn another_program_that_reads_holds_nobody_up_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let (config, opened) = Opened::anew(folder.path());
+        write(&opened.writer);
+        let foreign = rusqlite::Connection::open(config.database()).unwrap();
+        foreign.execute_batch("BEGIN; SELECT count(*) FROM removed_app").unwrap();
+        write(&opened.writer);
+        let began = Instant::now();
+        assert!(start_over(&opened.writer, true).is_err());
+        assert!(began.elapsed() < MUST_END / 2, "{:?}", began.elapsed());
+        foreign.execute_batch("COMMIT").unwrap();
+        assert!(start_over(&opened.writer, true).is_ok());
+    }
+}
