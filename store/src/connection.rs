@@ -28,12 +28,21 @@ const STEPS: i32 = 100;
 pub(crate) const GO_ON: &str = "go_on";
 /// How long a read waits that was in the writer's way.
 const MOMENT: Duration = Duration::from_millis(5);
-/// Prepared statements that are kept.
+/// Prepared statements that the writer keeps.
 const STATEMENTS: usize = 128;
 /// The longest row: a chunk, a document or a value, with room for JSONB and what surrounds it.
 const LENGTH_MOST: i32 = 64 * 1024 * 1024;
 /// The longest statement; a query of a thousand branches is far below.
 const SQL_MOST: i32 = 1024 * 1024;
+
+/// What a connection that reads keeps in memory at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keeps {
+    /// Pages of the file, in KiB.
+    pub(crate) pages_kib: u32,
+    /// Prepared statements.
+    pub(crate) statements: usize,
+}
 
 /// A connection and what its callbacks look at.
 #[derive(Debug)]
@@ -60,11 +69,12 @@ impl Connection {
     }
 
     /// One that only reads, and gives way to this writer.
-    pub(crate) fn reader(path: &Path, config: &Config, writer: &Self, cache_kib: u32) -> rusqlite::Result<Self> {
+    pub(crate) fn reader(path: &Path, config: &Config, writer: &Self, keeps: Keeps) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let tether = Tether::new(Some(writer.snapshots.place()));
         let connection = Self::open(path, flags, tether, config.busy_timeout)?;
-        connection.sql.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+        connection.sql.pragma_update(None, "cache_size", -i64::from(keeps.pages_kib))?;
+        connection.sql.set_prepared_statement_cache_capacity(keeps.statements);
         Ok(Self { snapshots: Arc::clone(&writer.snapshots), ..connection })
     }
 

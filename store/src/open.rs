@@ -14,16 +14,17 @@ use rusqlite::ErrorCode;
 use crate::{
     chunks,
     config::Config,
-    connection::Connection,
+    connection::{Connection, Keeps},
     leash::Leash,
     refusal::OpError,
     schema::{self, SchemaError},
     store::{SCANNERS, unix_ms},
 };
 
-/// Pages of the file that a connection keeps in memory. A scan passes by pages once, and the kernel has them too.
-const READER_CACHE_KIB: u32 = 8 * 1024;
-const SCANNER_CACHE_KIB: u32 = 2 * 1024;
+/// Of a thread for what is quick: few statements, always the same.
+const READER: Keeps = Keeps { pages_kib: 8 * 1024, statements: 128 };
+/// Of one of many that scan. A scan passes by pages once, and the kernel has them too; of queries there are as many as apps like.
+const SCANNER: Keeps = Keeps { pages_kib: 2 * 1024, statements: 32 };
 /// How often the check of the file is begun.
 const CHECKS: usize = 5;
 
@@ -109,10 +110,10 @@ fn connect(path: &Path, config: &Config, unclean: bool) -> Result<Connections, S
     schema::migrate(&writer.sql)?;
     // What was being written when the last owner ended; nobody will finish it.
     chunks::discard_unfinished(&writer.sql, unix_ms().saturating_add(1))?;
-    let reader = |cache_kib| Connection::reader(path, config, &writer, cache_kib);
-    let scanners = (0..SCANNERS).map(|_| reader(SCANNER_CACHE_KIB)).collect::<Result<_, _>>()?;
-    let check = unclean.then(|| reader(SCANNER_CACHE_KIB)).transpose()?;
-    let (point, loads, reader) = (reader(READER_CACHE_KIB)?, reader(SCANNER_CACHE_KIB)?, reader(READER_CACHE_KIB)?);
+    let reader = |keeps| Connection::reader(path, config, &writer, keeps);
+    let scanners = (0..SCANNERS).map(|_| reader(SCANNER)).collect::<Result<_, _>>()?;
+    let check = unclean.then(|| reader(SCANNER)).transpose()?;
+    let (point, loads, reader) = (reader(READER)?, reader(SCANNER)?, reader(READER)?);
     Ok(Connections { writer, point, reader, scanners, loads, check })
 }
 

@@ -15,6 +15,7 @@ mod isolation;
 mod keys;
 mod lifecycle;
 mod loads;
+mod memory;
 mod once;
 mod orders;
 mod quota;
