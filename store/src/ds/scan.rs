@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{readers::Reading, refusal::OpError};
 
-/// Numbers in the first part: one document may take a quarter of a second.
-const FIRST: i64 = 1;
+/// Numbers in the first part, divided by the query's conditions: of the largest documents one condition takes a millisecond, and 500
+/// a quarter of a second.
+const FIRST: usize = 64;
 /// How much larger the next part is where one takes so little that it will not take long.
 const GROWTH: i64 = 8;
 /// About how long a part takes.
@@ -49,8 +50,7 @@ pub(super) fn run(
     query: &mut Query<'_>,
     mut look: impl FnMut(&mut Query<'_>, &Collection, &mut Part) -> Result<ControlFlow<()>, OpError>,
 ) -> Result<(), OpError> {
-    let width = if query.is_of_one { i64::MAX } else { FIRST };
-    let mut scan = Scan { reading, name, begun: None, width };
+    let mut scan = Scan { reading, name, begun: None, width: query.first };
     loop {
         match scan.go_on(|collection, part| look(query, collection, part)) {
             Ok(ControlFlow::Break(())) => return Ok(()),
@@ -86,7 +86,7 @@ impl Scan<'_> {
             let looked = look(&collection, &mut part);
             last = if looked.is_ok() { first.saturating_sub(1) } else { part.last };
             let width = if looked.is_ok() { next_width(self.width, since.elapsed()) } else { self.width / GROWTH };
-            (self.begun, self.width) = (Some((begun, last)), width.max(FIRST));
+            (self.begun, self.width) = (Some((begun, last)), width.max(1));
             if looked?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -121,8 +121,8 @@ impl Part {
 pub(super) struct Query<'c> {
     prepared: Prepared<'c>,
     bound: Vec<Bound>,
-    /// Of one document, which an index finds.
-    is_of_one: bool,
+    /// Numbers in the first part.
+    first: i64,
 }
 
 impl<'c> Query<'c> {
@@ -152,7 +152,9 @@ impl<'c> Query<'c> {
         query.push_filter(filter);
         query.text.push_str(&format!(" {order} LIMIT {limit}"));
         let prepared = Prepared::of(sql, &query.text)?;
-        Ok(Self { prepared, bound: query.bound, is_of_one: wanted_id(filter).is_some() })
+        // An index finds the one document of an id, wherever it is.
+        let first = if wanted_id(filter).is_some() { usize::MAX } else { FIRST / query.fields.max(1) };
+        Ok(Self { prepared, bound: query.bound, first: i64::try_from(first).unwrap_or(i64::MAX).max(1) })
     }
 
     /// The documents of a part, so many of them at most.
