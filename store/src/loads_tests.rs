@@ -70,7 +70,7 @@ fn a_step_that_was_in_the_way_is_done_again_and_nothing_is_read_twice_or_missed(
     let folder = tempfile::tempdir().unwrap();
     let (config, mut opened) = Opened::anew(folder.path());
     let (sources, blob) = fill(&opened.writer.sql);
-    let store = Store::new(&config, opened.point, fazt_protocol::grant::GrantKey::new([7; 32]));
+    let store = Store::new(&config, opened.point, fazt_protocol::grant::GrantKey::new([7; 32]), String::new());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _within = runtime.enter();
     let (ours, _theirs) = UnixStream::pair().unwrap();

@@ -230,7 +230,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (config, opened) = Opened::anew(folder.path());
         let snapshots = Arc::clone(&opened.writer.snapshots);
-        let store = Store::new(&config, opened.point, GrantKey::new([7; 32]));
+        let store = Store::new(&config, opened.point, GrantKey::new([7; 32]), String::new());
         let threads = start(&store, opened.reader, Vec::new()).unwrap();
         let times = Arc::new(AtomicU32::new(0));
         let read = {
