@@ -4,16 +4,29 @@ use super::*;
 
 const MS: u64 = 1_000_000;
 
+const BACK_MOST: u64 = 10 * MS;
+
+/// Each is of its own kind.
+impl Piece for &'static str {
+    fn kind(&self) -> Kind {
+        (*self, 0)
+    }
+
+    fn stands_back_ns(&self) -> u64 {
+        if *self == "large" { BACK_MOST } else { 0 }
+    }
+}
+
 fn queue(most: usize) -> FairQueue<&'static str> {
-    FairQueue::new(most, |work| if *work == "large" { 10 * MS } else { 0 })
+    FairQueue::new(most, BACK_MOST)
 }
 
 fn next(queue: &mut FairQueue<&'static str>) -> Option<&'static str> {
     queue.take().map(|(_, work)| work)
 }
 
-fn end(queue: &mut FairQueue<&'static str>, app: u64, cost_ns: u64) {
-    queue.charge(app, cost_ns);
+fn end(queue: &mut FairQueue<&'static str>, (app, work): (u64, &'static str), cost_ns: u64) {
+    queue.charge(app, (work, 0), cost_ns);
     queue.done(app);
 }
 
@@ -41,7 +54,7 @@ fn who_uses_little_waits_for_nobody_but_the_one_at_work() {
     for _ in 0..100 {
         queue.push(9, "small");
         while let Some((app, work)) = queue.take() {
-            end(&mut queue, app, if app == 9 { MS } else { (50 + app) * MS });
+            end(&mut queue, (app, work), if app == 9 { MS } else { (50 + app) * MS });
             if work == "small" {
                 break;
             }
@@ -51,7 +64,7 @@ fn who_uses_little_waits_for_nobody_but_the_one_at_work() {
         // Comes again while the next one is at work.
         let (app, work) = queue.take().unwrap();
         queue.push(app, work);
-        end(&mut queue, app, (50 + app) * MS);
+        end(&mut queue, (app, work), (50 + app) * MS);
     }
     // At the very beginning nobody has used anything, and who came first is first.
     assert!(scans < 15, "{scans} scans before a hundred small ones");
@@ -66,10 +79,10 @@ fn short_ones_have_a_start_ahead_of_those_that_are_known_to_be_long() {
     for round in 0..10 {
         queue.push(99, "small");
         assert_eq!(next(&mut queue), Some("small"), "round {round}");
-        end(&mut queue, 99, MS / 2);
+        end(&mut queue, (99, "small"), MS / 2);
         let (app, work) = queue.take().unwrap();
         assert_eq!(work, "large");
-        end(&mut queue, app, 50 * MS);
+        end(&mut queue, (app, work), 50 * MS);
     }
 }
 
@@ -80,7 +93,7 @@ fn long_ones_are_not_put_off_for_ever() {
     let before = (0..).find(|_| {
         queue.push(2, "small");
         let (app, work) = queue.take().unwrap();
-        end(&mut queue, app, MS);
+        end(&mut queue, (app, work), MS);
         work == "large"
     });
     assert!(before.is_some_and(|before| before <= 11), "{before:?}");
@@ -96,7 +109,7 @@ fn time_is_shared_and_not_calls() {
         let (app, work) = queue.take().unwrap();
         counts[usize::from(app == 1)] += 1;
         queue.push(app, work);
-        end(&mut queue, app, if app == 0 { 10 * MS } else { MS });
+        end(&mut queue, (app, work), if app == 0 { 10 * MS } else { MS });
     }
     assert!((90..=110).contains(&counts[0]) && (990..=1_010).contains(&counts[1]), "{counts:?}");
 }
@@ -106,9 +119,9 @@ fn nobody_saves_up() {
     let mut queue = queue(usize::MAX);
     for _ in 0..100 {
         queue.push(1, "a");
-        let (app, _) = queue.take().unwrap();
+        let (app, work) = queue.take().unwrap();
         queue.push(1, "a");
-        end(&mut queue, app, 10 * MS);
+        end(&mut queue, (app, work), 10 * MS);
     }
     // One that comes now has no claim to all that time.
     let mut old = 0;
@@ -117,7 +130,7 @@ fn nobody_saves_up() {
         queue.push(2, "new");
         let (app, work) = queue.take().unwrap();
         queue.push(app, work);
-        end(&mut queue, app, 10 * MS);
+        end(&mut queue, (app, work), 10 * MS);
         old += u32::from(app == 1);
     }
     assert!((4..=6).contains(&old), "{old} of ten");
@@ -144,7 +157,7 @@ fn what_was_taken_and_put_back_moves_no_time() {
     queue.push(1, "a");
     assert_eq!(next(&mut queue), Some("a"));
     queue.push(1, "a");
-    end(&mut queue, 1, 50 * MS);
+    end(&mut queue, (1, "a"), 4 * MS);
     queue.push(2, "b");
     assert_eq!(next(&mut queue), Some("b"));
     let (app, work) = queue.take_short().unwrap();
@@ -184,13 +197,69 @@ fn what_no_longer_matters_is_forgotten() {
     queue.push(0, "always");
     for app in 1..10_000 {
         queue.push(app, "once");
-        let (app, _) = queue.take().unwrap();
+        let (app, work) = queue.take().unwrap();
         queue.push(0, "always");
-        end(&mut queue, app, MS);
+        end(&mut queue, (app, work), MS);
         assert!(queue.apps.len() <= queue.waiting + AHEAD_MOST);
     }
-    while let Some((app, _)) = queue.take() {
-        end(&mut queue, app, MS);
+    while let Some((app, work)) = queue.take() {
+        end(&mut queue, (app, work), MS);
     }
     assert!(queue.apps.is_empty() && queue.ready.is_empty() && queue.ahead.is_empty());
+}
+
+/// Sixty apps, of which eight wait at any time, come in turn, each with a dear piece; an app with a cheap one every now and then
+/// waits meanwhile. Returns how long, in the order of its pieces.
+fn beside_a_crowd(pieces: usize) -> Vec<u64> {
+    let mut queue = queue(usize::MAX);
+    let mut crowd = (1..=60).cycle();
+    (0..8).for_each(|_| queue.push(crowd.next().unwrap(), "dear"));
+    let (mut now, mut comes, mut asked, mut waits) = (0, 5 * MS, None, Vec::new());
+    while waits.len() < pieces {
+        let (app, work) = queue.take().unwrap();
+        let cost = if app == 99 { MS } else { 50 * MS };
+        now += cost;
+        if app != 99 {
+            queue.push(crowd.next().unwrap(), "dear");
+        } else if let Some(asked) = asked.take() {
+            waits.push(now - asked);
+            comes = now + 5 * MS;
+        }
+        if asked.is_none() && now >= comes {
+            queue.push(99, "cheap");
+            asked = Some(comes);
+        }
+        end(&mut queue, (app, work), cost);
+    }
+    waits
+}
+
+#[test]
+fn a_crowd_that_comes_anew_is_not_before_whoever_used_a_little() {
+    let mut waits = beside_a_crowd(200);
+    waits.sort_unstable();
+    let (median, worst) = (waits[100] / MS, waits[199] / MS);
+    assert!(median <= 60 && worst <= 100, "it waits for {median} ms at the median, for {worst} ms at the most");
+}
+
+#[test]
+fn what_is_known_to_be_dear_is_not_put_off_for_ever_either() {
+    let mut queue = queue(usize::MAX);
+    queue.push(1, "dear");
+    let first = queue.take().unwrap();
+    end(&mut queue, first, 500 * MS);
+    for app in 2..=3 {
+        queue.push(app, "cheap");
+        let first = queue.take().unwrap();
+        end(&mut queue, first, MS);
+        queue.push(app, "cheap");
+    }
+    queue.push(4, "dear");
+    let before = (0..1_000).find(|_| {
+        let (app, work) = queue.take().unwrap();
+        queue.push(app, work);
+        end(&mut queue, (app, work), MS);
+        work == "dear"
+    });
+    assert!(before.is_some_and(|before| (2..=25).contains(&before)), "{before:?}");
 }

@@ -16,6 +16,7 @@ use fazt_protocol::{
 use crate::{
     budget::{Budget, Lease},
     ds,
+    fair::{Kind, Piece},
     leash::Leash,
     s3::Staging,
     session::Channel,
@@ -120,6 +121,18 @@ impl Question {
             let (code, unknown) = (refusal.code.word(), refusal.unknown);
             tracing::debug!(request_id, app, op, code, unknown, "refused: {}", refusal.message);
         }
+    }
+}
+
+/// What the registry asks for, which is of one kind.
+pub(crate) const REGISTRY_KIND: Kind = ("registry", 0);
+
+impl Piece for Question {
+    /// The op, and about how large its body is: in powers of two, from 4 KiB on.
+    fn kind(&self) -> Kind {
+        let pages = self.body.len() >> 12;
+        let size = usize::BITS.saturating_sub(pages.leading_zeros());
+        (self.op.name(), u8::try_from(size).unwrap_or(u8::MAX))
     }
 }
 

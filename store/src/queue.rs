@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::fair::FairQueue;
+use crate::fair::{FairQueue, Kind, Piece};
 
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
@@ -40,13 +40,15 @@ pub(crate) enum Taken<T> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) app: u64,
+    pub(crate) kind: Kind,
     pub(crate) span: Duration,
 }
 
-impl<T> Queue<T> {
-    /// A queue out of which one app may have at most `most` pieces in hand, with how far each piece stands back.
-    pub(crate) fn new(most: usize, stands_back: fn(&T) -> u64) -> Self {
-        let fair = FairQueue::new(most, stands_back);
+impl<T: Piece> Queue<T> {
+    /// A queue out of which one app may have at most `most` pieces in hand, and how far each piece may stand back for what it will
+    /// probably cost.
+    pub(crate) fn new(most: usize, back_most: Duration) -> Self {
+        let fair = FairQueue::new(most, u64::try_from(back_most.as_nanos()).unwrap_or(u64::MAX));
         Self { state: Mutex::new(State { fair, sleepers: Vec::new(), closed: false }) }
     }
 
@@ -69,7 +71,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Takes up to `count` pieces, waiting for the first one. One that stands back is taken alone.
+    /// Takes up to `count` pieces, waiting for the first one. A long one is taken alone.
     pub(crate) fn take(&self, count: usize, patience: Duration) -> Taken<T> {
         let until = Instant::now().checked_add(patience);
         let bell = Arc::new(Condvar::new());
@@ -106,8 +108,8 @@ impl<T> Queue<T> {
     /// Pieces of these apps are no longer in hand, and what was done of them has cost that.
     pub(crate) fn done(&self, apps: &[u64], costs: &[Cost]) {
         let mut state = self.state.lock();
-        for Cost { app, span } in costs {
-            state.fair.charge(*app, u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
+        for Cost { app, kind, span } in costs {
+            state.fair.charge(*app, *kind, u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
         }
         for app in apps {
             state.fair.done(*app);
@@ -128,10 +130,10 @@ impl<T> Queue<T> {
     }
 }
 
-impl<T> State<T> {
+impl<T: Piece> State<T> {
     fn take(&mut self, count: usize) -> Vec<(u64, T)> {
         let Some((app, work)) = self.fair.take() else { return Vec::new() };
-        if self.fair.stands_back(&work) {
+        if self.fair.is_long(app, &work) {
             return vec![(app, work)];
         }
         let others = std::iter::from_fn(|| self.fair.take_short());

@@ -13,9 +13,11 @@ use tokio::sync::oneshot;
 
 use crate::{
     connection::Connection,
-    ds, kv,
+    ds,
+    fair::{Kind, Piece},
+    kv,
     leash::Leash,
-    question::{Question, Reply},
+    question::{Question, REGISTRY_KIND, Reply},
     queue::{Cost, Queue, Taken},
     refusal::{OpError, invalid, late},
     s3,
@@ -37,6 +39,15 @@ impl std::fmt::Debug for Read {
             Self::Op(_) => "Op",
             Self::Task(_) => "Task",
         })
+    }
+}
+
+impl Piece for Read {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Op(question) => question.kind(),
+            Self::Task(_) => REGISTRY_KIND,
+        }
     }
 }
 
@@ -97,12 +108,12 @@ fn run(store: &Store, queue: &Queue<Read>, connection: &Connection) {
         match queue.take(1, Duration::from_secs(3_600)) {
             Taken::Work(work) => {
                 for (app, read) in work {
-                    let began = Instant::now();
+                    let (began, kind) = (Instant::now(), read.kind());
                     match read {
                         Read::Op(question) => serve(store, connection, *question),
                         Read::Task(task) => task(connection),
                     }
-                    queue.done(&[app], &[Cost { app, span: began.elapsed() }]);
+                    queue.done(&[app], &[Cost { app, kind, span: began.elapsed() }]);
                 }
             }
             Taken::Nothing => {}

@@ -26,6 +26,11 @@ const READERS: usize = SCANNERS + 1;
 /// Scans that one app may have in hand at once: so the kernel, which divides by threads, divides by apps.
 const SCANS: usize = 1;
 const _: () = assert!(SCANS < SCANNERS, "other apps' scans find a thread beside one app's");
+/// How far what is probably dear stands back at most: so much may each of the others use before it. As far as a write of many
+/// documents does.
+const STANDS_BACK: Duration = Duration::from_millis(10);
+/// There are many threads that scan, and a scan takes long.
+const SCAN_STANDS_BACK: Duration = Duration::from_millis(100);
 /// Bodies in this process at once, in bytes.
 const BODIES: usize = 256 * 1024 * 1024;
 /// Channels of workers.
@@ -82,10 +87,10 @@ impl Store {
     pub(crate) fn new(config: &Config, point: Connection, key: GrantKey, sandbox_missing: String) -> Arc<Self> {
         Arc::new(Self {
             point: Mutex::new(Some(point)),
-            writes: Queue::new(usize::MAX, Write::stands_back_ns),
-            scans: Queue::new(SCANS, |_| 0),
-            reads: Queue::new(usize::MAX, |_| 0),
-            loads: Queue::new(1, |_| 0),
+            writes: Queue::new(usize::MAX, STANDS_BACK),
+            scans: Queue::new(SCANS, SCAN_STANDS_BACK),
+            reads: Queue::new(usize::MAX, STANDS_BACK),
+            loads: Queue::new(1, Duration::ZERO),
             bodies: Budget::new(BODIES),
             counters: Counters::default(),
             key,

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Bytes written in one step.
-const STEP_BYTES: usize = 1024 * 1024;
+pub(crate) const STEP_BYTES: usize = 1024 * 1024;
 /// What a blob is where nobody said.
 const PLAIN: &str = "application/octet-stream";
 

@@ -19,7 +19,9 @@ use super::{
 };
 use crate::{
     connection::Connection,
-    ds, kv,
+    ds,
+    fair::Piece,
+    kv,
     leash::Leash,
     once,
     question::Reply,
@@ -78,8 +80,9 @@ impl<'a> Group<'a> {
                 self.store.writes.put_back(std::iter::once((app, write)).chain(work).collect());
                 break;
             }
+            let (kind, bytes) = (write.kind(), write.bytes());
             let executed = self.execute(write, &mut done);
-            bill.add(app);
+            bill.add(app, kind, bytes);
             if let Err((write, error)) = executed {
                 tracing::error!(op = write.name(), "failed to write, the group is done again: {error}");
                 write.refuse(self.store, of_sql(&error));

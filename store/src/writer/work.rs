@@ -12,9 +12,11 @@ use tokio::sync::oneshot;
 use super::Hand;
 use crate::{
     ds::Plan,
+    fair::{Kind, Piece},
     leash::Leash,
-    question::{Question, Reply},
+    question::{Question, REGISTRY_KIND, Reply},
     refusal::OpError,
+    s3,
     store::Store,
 };
 
@@ -63,12 +65,11 @@ impl Write {
         }
     }
 
-    /// How far it stands back behind others, as what may take long does: a write of many documents. It has a group of its own,
-    /// so that nobody waits for its end to have an answer.
-    pub(crate) fn stands_back_ns(&self) -> u64 {
+    /// Bytes that it writes at once of those that it was given.
+    pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Op(job) if matches!(&job.plan, Some(Ok(plan)) if plan.is_large()) => HEAD_START_NS,
-            Self::Op(_) | Self::Task(_) => 0,
+            Self::Op(job) => job.body.len().min(s3::write::STEP_BYTES),
+            Self::Task(_) => 0,
         }
     }
 
@@ -91,6 +92,24 @@ impl Write {
             Self::Op(job) => job.answer(store, Err(refusal)),
             // Who no longer waits does not want to know.
             Self::Task(task) => drop(task.done.send(Err(refusal))),
+        }
+    }
+}
+
+impl Piece for Write {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Op(job) => job.question.kind(),
+            Self::Task(_) => REGISTRY_KIND,
+        }
+    }
+
+    /// As what may take long does: a write of many documents. It has a group of its own, so that nobody waits for its end to
+    /// have an answer.
+    fn stands_back_ns(&self) -> u64 {
+        match self {
+            Self::Op(job) if matches!(&job.plan, Some(Ok(plan)) if plan.is_large()) => HEAD_START_NS,
+            Self::Op(_) | Self::Task(_) => 0,
         }
     }
 }

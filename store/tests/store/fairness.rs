@@ -69,13 +69,13 @@ fn a_find_waits_for_the_end_of_nobodys_scan() {
     assert_eq!(ended, 0, "of four scans so many ended before twenty finds");
 }
 
-/// Six apps write without a pause; returns, in order, how many of their writes ended while each of 41 small ones of another app
-/// waited.
-fn waited(fill: impl Fn(&mut Worker), write: impl Fn(&mut Worker, u32) + Sync) -> Vec<u32> {
+/// Six write without a pause, each as so many apps in turn; returns, in order, how many of their writes ended while each of 41
+/// small ones of another app waited.
+fn waited(apps: usize, fill: impl Fn(&mut Worker), write: impl Fn(&mut Worker, u32) + Sync) -> Vec<u32> {
     let mut farm = Farm::start();
     let quiet = farm.app("quiet");
     let mut neighbour = farm.worker(&quiet);
-    let hostile: Vec<Worker> = (0..6)
+    let mut hostile: Vec<Worker> = (0..6 * apps)
         .map(|at| {
             let app = farm.app(&format!("a{at}"));
             let mut worker = farm.worker(&app);
@@ -86,14 +86,14 @@ fn waited(fill: impl Fn(&mut Worker), write: impl Fn(&mut Worker, u32) + Sync) -
     let (over, ended) = (AtomicBool::new(false), AtomicU32::new(0));
     let mut waited: Vec<u32> = thread::scope(|scope| {
         let _over = Over(&over);
-        for mut worker in hostile {
+        for workers in hostile.chunks_mut(apps) {
             let (over, ended, write) = (&over, &ended, &write);
             scope.spawn(move || {
-                for round in 0.. {
+                for (round, at) in (0..).zip((0..workers.len()).cycle()) {
                     if over.load(SeqCst) {
                         break;
                     }
-                    write(&mut worker, round);
+                    write(&mut workers[at], round);
                     ended.fetch_add(1, SeqCst);
                 }
             });
@@ -113,6 +113,7 @@ fn waited(fill: impl Fn(&mut Worker), write: impl Fn(&mut Worker, u32) + Sync) -
 #[test]
 fn a_small_write_waits_for_one_of_many_documents_at_most() {
     let waited = waited(
+        1,
         |worker| fill(worker, 10),
         // Refused or not: it had its turn.
         |worker, round| drop(worker.ds("c", Verb::Update, &update(round))),
@@ -120,18 +121,30 @@ fn a_small_write_waits_for_one_of_many_documents_at_most() {
     assert!(waited[20] <= 2, "while a small write waited so many large ones ended: {waited:?}");
 }
 
-/// Nobody knows before what one large document costs: who has used less time is before it all the same.
-#[test]
-fn a_small_write_waits_for_one_of_a_large_document_at_most() {
+/// What one large document costs is known by what others have cost.
+fn waited_beside_large_documents(apps: usize) -> Vec<u32> {
     let document = json!({"id": "x", "list": (0..60_000).collect::<Vec<_>>()}).to_string();
-    let waited = waited(
+    waited(
+        apps,
         |worker| drop(worker.insert("c", &document).unwrap()),
         |worker, round| {
             let update = format!(r#"{{"query":"x","changes":{{"n":{round}}}}}"#);
             assert_eq!(worker.number("c", Verb::Update, &update), Ok(1.0));
         },
-    );
+    )
+}
+
+#[test]
+fn a_small_write_waits_for_one_of_a_large_document_at_most() {
+    let waited = waited_beside_large_documents(1);
     assert!(waited[20] <= 2, "while a small write waited so many of a large document ended: {waited:?}");
+}
+
+/// Who comes anew has used nothing: each of sixty apps would go before whoever has written a little.
+#[test]
+fn a_crowd_that_writes_in_turn_is_not_before_a_small_write() {
+    let waited = waited_beside_large_documents(10);
+    assert!(waited[40] <= 5, "while a small write waited so many of a crowd's ended: {waited:?}");
 }
 
 /// While nobody can write, only a reader can say what is wrong with a list.
@@ -232,6 +245,8 @@ enum Attack {
     Scan,
     Update,
     InsertMany,
+    /// Of one large document.
+    Change,
 }
 
 impl Attack {
@@ -240,7 +255,19 @@ impl Attack {
             Self::Scan => worker.ds("c", Verb::Count, r#"{"$or":[{"text":"x"},{"n":-1},{"a":1},{"b":1}]}"#),
             Self::Update => worker.ds("c", Verb::Update, &update(round)),
             Self::InsertMany => worker.ds("d", Verb::InsertMany, list),
+            Self::Change => worker.ds("e", Verb::Update, &format!(r#"{{"query":"x","changes":{{"n":{round}}}}}"#)),
         };
+    }
+
+    fn prepare(self, worker: &mut Worker, apps: usize) {
+        match self {
+            Self::Scan => fill(worker, if apps > 1 { 20 } else { 100 }),
+            Self::Update | Self::InsertMany => fill(worker, 20),
+            Self::Change => {
+                let document = json!({"id": "x", "list": (0..60_000).collect::<Vec<_>>()}).to_string();
+                worker.insert("e", &document).unwrap();
+            }
+        }
     }
 }
 
@@ -251,23 +278,26 @@ impl Attack {
 fn neighbours() {
     let wide = serde_json::Value::Object((0..1_300).map(|at| (format!("f{at}"), json!(at))).collect());
     let list = format!("[{}]", vec![wide.to_string(); 800].join(","));
-    for (attack, attackers) in [
-        (Attack::Scan, 0),
-        (Attack::Scan, 4),
-        (Attack::Scan, 12),
-        (Attack::Update, 4),
-        (Attack::Update, 12),
-        (Attack::InsertMany, 4),
+    // So many at a time, each as so many apps in turn.
+    for (attack, attackers, apps) in [
+        (Attack::Scan, 0, 1),
+        (Attack::Scan, 4, 1),
+        (Attack::Scan, 12, 1),
+        (Attack::Scan, 20, 3),
+        (Attack::Update, 4, 1),
+        (Attack::Update, 12, 1),
+        (Attack::InsertMany, 4, 1),
+        (Attack::Change, 6, 1),
+        (Attack::Change, 6, 10),
     ] {
         let mut farm = Farm::start();
         let quiet = farm.app("quiet");
         let (mut find, mut write) = (farm.worker(&quiet), farm.worker(&quiet));
         fill(&mut find, 10);
-        let hostile: Vec<Worker> = (0..attackers)
+        let mut hostile: Vec<Worker> = (0..attackers * apps)
             .map(|at| {
                 let app = farm.app(&format!("hostile{at}"));
-                let mut worker = farm.worker(&app);
-                fill(&mut worker, if matches!(attack, Attack::Scan) { 100 } else { 20 });
+                attack.prepare(&mut farm.worker(&app), apps);
                 farm.worker_within(&app, 500)
             })
             .collect();
@@ -275,21 +305,21 @@ fn neighbours() {
         let list = list.as_str();
         thread::scope(|scope| {
             let _over = Over(&over);
-            for mut worker in hostile {
+            for workers in hostile.chunks_mut(apps) {
                 let over = &over;
                 scope.spawn(move || {
-                    for round in 0.. {
+                    for (round, at) in (0..).zip((0..apps).cycle()) {
                         if over.load(SeqCst) {
                             return;
                         }
-                        attack.strike(&mut worker, list, round);
+                        attack.strike(&mut workers[at], list, round);
                     }
                 });
             }
             let finds = scope.spawn(move || times(|| drop(find.find("c", r#"{"text":"x"}"#).unwrap())));
             let writes = scope.spawn(move || times(|| assert!(incr(&mut write) > 0.0)));
             let (finds, writes) = (finds.join().unwrap(), writes.join().unwrap());
-            println!("{attackers:2} × {attack:?}: find {}, incr {}", shown(finds), shown(writes));
+            println!("{attackers:2} × {attack:?} as {apps} apps: find {}, incr {}", shown(finds), shown(writes));
         });
     }
 }
