@@ -48,6 +48,12 @@ pub(crate) fn discard(sql: &Connection, upload: i64) -> rusqlite::Result<()> {
     set_state(sql, upload, TO_SWEEP)
 }
 
+/// Nobody needs it any more, unless it was published after all.
+pub(crate) fn discard_unpublished(sql: &Connection, upload: i64) -> rusqlite::Result<()> {
+    let discard = "UPDATE upload SET state = ?2 WHERE id = ?1 AND state = ?3";
+    sql.prepare_cached(discard)?.execute(params![upload, TO_SWEEP, WRITING]).map(drop)
+}
+
 /// Marks what was begun before that time and never finished.
 pub(crate) fn discard_unfinished(sql: &Connection, before_ms: i64) -> rusqlite::Result<usize> {
     sql.prepare_cached(MARK_UNFINISHED)?.execute([before_ms])

@@ -14,6 +14,7 @@ use crate::{
     quota::{Ledger, overflow_bytes},
     refusal::{OpError, invalid},
     s3::write::Step,
+    sweep::Bill,
     writer::Hand,
 };
 
@@ -67,15 +68,17 @@ pub(crate) fn forgotten_ms(now_ms: i64) -> i64 {
 }
 
 /// Removes some of what is forgotten and gives its bytes back to its apps. Returns whether there is more.
-pub(crate) fn sweep(sql: &Connection, ledger: &mut Ledger, now_ms: i64) -> Result<bool, OpError> {
+pub(crate) fn sweep(sql: &Connection, (ledger, bill): (&mut Ledger, &mut Bill), now_ms: i64) -> Result<bool, OpError> {
     let old = "SELECT app, token, at, op, target, answer FROM once WHERE at <= ?1 ORDER BY at LIMIT ?2";
     let mut statement = sql.prepare_cached(old)?;
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, Kept::read(row, 2)?));
     let rows = statement.query_map(params![forgotten_ms(now_ms), TOKENS], row)?;
     let rows: Vec<(u64, Vec<u8>, Kept)> = rows.collect::<Result<_, _>>()?;
     for (app, token, kept) in &rows {
-        sql.prepare_cached("DELETE FROM once WHERE app = ?1 AND token = ?2")?.execute(params![app, token])?;
-        ledger.give_back(sql, *app, kept.cost(token))?;
+        bill.charged(*app, || {
+            sql.prepare_cached("DELETE FROM once WHERE app = ?1 AND token = ?2")?.execute(params![app, token])?;
+            ledger.give_back(sql, *app, kept.cost(token))
+        })?;
     }
     Ok(rows.len() as i64 == TOKENS)
 }

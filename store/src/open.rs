@@ -12,6 +12,7 @@ use std::{
 use rusqlite::ErrorCode;
 
 use crate::{
+    apps::removal,
     chunks,
     config::Config,
     connection::{Connection, Keeps},
@@ -110,6 +111,7 @@ fn connect(path: &Path, config: &Config, unclean: bool) -> Result<Connections, S
     schema::migrate(&writer.sql)?;
     // What was being written when the last owner ended; nobody will finish it.
     chunks::discard_unfinished(&writer.sql, unix_ms().saturating_add(1))?;
+    removal::discard_unfinished(&writer.sql)?;
     let reader = |keeps| Connection::reader(path, config, &writer, keeps);
     let scanners = (0..SCANNERS).map(|_| reader(SCANNER)).collect::<Result<_, _>>()?;
     let check = unclean.then(|| reader(SCANNER)).transpose()?;

@@ -23,7 +23,7 @@ use crate::{
 pub const NOBODY: u32 = 65_534;
 
 /// The first descriptor that is handed over is the third, and its receiver is named: sd_listen_fds(3).
-const LEND: &str = "exec 3<&0 0</dev/null && export LISTEN_FDS=1 LISTEN_PID=$$ && ";
+const LEND: &str = "exec 3<&0 0</dev/null && export LISTEN_FDS=1 LISTEN_PID=$$ LISTEN_FDNAMES=farm && ";
 
 /// A farm to be.
 #[derive(Debug, Clone)]

@@ -39,13 +39,15 @@ async fn build_and_commit(passage: &mut Passage, name: &str) -> Page {
     let Uploaded { upload, manifest, warnings, files, bytes } =
         builder::build(&house.farm, &house.store, archive).await?;
     drop(lease);
-    let release = Release { upload, name: name.to_owned(), manifest, env, activate };
+    let release = Release { upload: upload.number(), name: name.to_owned(), manifest, env, activate };
     let app = change::make(house, name, move |house| async move {
         match house.store.commit(release).await {
-            Ok(app) => Ok(app),
+            Ok(app) => {
+                upload.keep();
+                Ok(app)
+            }
             Err(error) => {
-                // An upload that stays is swept by the store after a while.
-                let _swept_later = house.store.abort(upload).await;
+                upload.abort().await;
                 Err(refuse(error))
             }
         }

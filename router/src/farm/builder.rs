@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     fault::{Code, Fault},
-    store::{AskError, Store},
+    store::{AskError, Store, upload::Upload},
 };
 
 /// Contents on their way to the store at once: its writer commits them together, and one flush serves them all.
@@ -31,8 +31,8 @@ const BUILD_TIMEOUT: Duration = Duration::from_secs(60);
 /// A deploy whose contents the store has, and that waits to be made a version.
 #[derive(Debug)]
 pub struct Uploaded {
-    /// The store's number for it.
-    pub upload: u64,
+    /// What the store has of it.
+    pub upload: Upload,
     /// What `manifest.json` says.
     pub manifest: Manifest,
     /// What was left out or looks wrong.
@@ -41,6 +41,15 @@ pub struct Uploaded {
     pub files: usize,
     /// Their size in bytes.
     pub bytes: u64,
+}
+
+/// What a builder made of an archive.
+#[derive(Debug)]
+struct Built {
+    manifest: Manifest,
+    warnings: Vec<String>,
+    files: usize,
+    bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -55,20 +64,22 @@ struct Tally {
 /// # Errors
 /// `deploy_refused` with the file and the rule, or what kept the farm from building.
 pub async fn build(farm: &Farm, store: &Store, archive: Vec<u8>) -> Result<Uploaded, Fault> {
-    let upload = store.begin().await.map_err(unavailable)?;
-    let built = timeout(BUILD_TIMEOUT, unpack(farm, store, upload, archive)).await;
+    let upload = Upload::begin(store).await.map_err(unavailable)?;
+    let built = timeout(BUILD_TIMEOUT, unpack(farm, store, upload.number(), archive)).await;
     let built = built.unwrap_or_else(|_late| {
         let limit = BUILD_TIMEOUT.as_secs();
         Err(Fault::new(Code::DeployRefused, format!("the archive took longer than {limit} s to unpack")))
     });
-    if built.is_err() {
-        // An upload that stays is swept by the store after a while.
-        let _swept_later = store.abort(upload).await;
+    match built {
+        Ok(Built { manifest, warnings, files, bytes }) => Ok(Uploaded { upload, manifest, warnings, files, bytes }),
+        Err(fault) => {
+            upload.abort().await;
+            Err(fault)
+        }
     }
-    built
 }
 
-async fn unpack(farm: &Farm, store: &Store, upload: u64, archive: Vec<u8>) -> Result<Uploaded, Fault> {
+async fn unpack(farm: &Farm, store: &Store, upload: u64, archive: Vec<u8>) -> Result<Built, Fault> {
     let born = farm.builder().await;
     let (_life, newborn) = born.map_err(|error| Fault::new(Code::Overloaded, format!("failed to {error}")))?;
     let pipe = Pipe::<FromBuilder, ToBuilder>::plain(newborn.call).map_err(|error| crashed(&error))?;
@@ -117,7 +128,7 @@ async fn send(mut writer: Writer<ToBuilder>, archive: Vec<u8>) {
 /// Contents on their way to the store.
 type Keeping = JoinSet<Result<(), AskError>>;
 
-async fn hear(reader: &mut Reader<FromBuilder>, phase: Phase, store: &Store, upload: u64) -> Result<Uploaded, Fault> {
+async fn hear(reader: &mut Reader<FromBuilder>, phase: Phase, store: &Store, upload: u64) -> Result<Built, Fault> {
     let mut keeping = Keeping::new();
     let heard = take(reader, phase, store, upload, &mut keeping).await;
     // What was half way there when its upload is dropped would lie in the file for an hour.
@@ -131,7 +142,7 @@ async fn take(
     store: &Store,
     upload: u64,
     keeping: &mut Keeping,
-) -> Result<Uploaded, Fault> {
+) -> Result<Built, Fault> {
     let mut tally = Tally::default();
     loop {
         let said = reader.receive().await.map_err(|error| crashed(&error))?;
@@ -152,7 +163,7 @@ async fn take(
             FromBuilder::Built(built) => {
                 keep_fewer_than(1, keeping).await?;
                 let (files, bytes) = (tally.paths.len(), tally.bytes);
-                return Ok(Uploaded { upload, manifest: built.manifest, warnings: built.warnings, files, bytes });
+                return Ok(Built { manifest: built.manifest, warnings: built.warnings, files, bytes });
             }
             FromBuilder::Refused { file, rule } => return Err(refused(&file, &rule)),
             FromBuilder::Ready(_) => return Err(crashed(&"it was ready twice")),

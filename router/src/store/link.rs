@@ -231,7 +231,7 @@ impl Drop for Forget<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use fazt_protocol::{builder::Encoding, fd, limit::CHUNK_BYTES, op::Code, pipe::asynchronous::Pipe};
@@ -248,7 +248,7 @@ mod tests {
         (Link::new(writer, GrantKey::new([1; 32]), status()), reader, other)
     }
 
-    fn status() -> Status {
+    pub(in crate::store) fn status() -> Status {
         Status {
             pid: 1,
             path: String::new(),

@@ -7,6 +7,7 @@
 pub mod config;
 pub mod link;
 pub mod supervisor;
+pub mod upload;
 
 use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 

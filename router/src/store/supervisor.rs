@@ -218,7 +218,12 @@ async fn until_closing(closing: &mut watch::Receiver<bool>) {
 fn spawn(config: &Config, registry: OwnedFd) -> Result<Child, StartError> {
     let program = |error| StartError::Program { program: config.program.display().to_string(), error };
     inherit::allow(&registry).map_err(program)?;
-    Command::new(&config.program)
+    let mut command = Command::new(&config.program);
+    // Listeners that were lent are the router's alone: a descriptor of these numbers would be another one here.
+    for lent in ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
+        command.env_remove(lent);
+    }
+    command
         .arg("--registry-fd")
         .arg(registry.as_raw_fd().to_string())
         .arg("--parent")

@@ -95,6 +95,11 @@ fn sweep_versions(sql: &Connection, app: u64) -> rusqlite::Result<usize> {
     Ok(1)
 }
 
+/// Marks all deploys that are under way to be swept. The router that could finish them is gone with the store before this one.
+pub(crate) fn discard_unfinished(sql: &Connection) -> rusqlite::Result<usize> {
+    sql.execute("UPDATE fileset SET committed = 2 WHERE committed = 0", [])
+}
+
 /// Removes some files of an upload that was dropped, or never committed, or whose versions are gone; and the contents that
 /// no file has any more. Returns whether there was one.
 pub(crate) fn sweep_files(sql: &Connection, begun_before_ms: i64) -> rusqlite::Result<bool> {

@@ -13,6 +13,7 @@ use crate::{
     chunks, logs,
     refusal::{OpError, invalid},
     store::Store,
+    writer::Hand,
 };
 
 /// Bytes of a content written in one transaction.
@@ -60,37 +61,63 @@ async fn file(store: &Store, upload: u64, path: String, encoding: Encoding, body
     let known = store
         .read(move |sql| deploy::check(sql, &deploy::File { fileset: upload, path: &asked, encoding, hash, size }))
         .await?;
+    let file = Content { upload, path, encoding, hash, bytes };
     let mut written = None;
-    let mut from = 0;
-    while !known && bytes.len().saturating_sub(from) > STEP_BYTES {
-        let (bytes, so_far) = (Arc::clone(&bytes), written);
-        let step = move |hand: &mut crate::writer::Hand<'_>| {
-            let id = so_far.map_or_else(|| chunks::begin(hand.sql(), hand.now_ms).map_err(OpError::from), Ok)?;
-            chunks::write(hand.sql(), id, &bytes, from, STEP_BYTES)?;
-            Ok(Answer::Upload(u64::try_from(id).unwrap_or_default()))
-        };
-        let Answer::Upload(id) = store.write(step).await? else {
-            return Err(Refusal::new(Code::Unavailable, "the store answered itself something else"));
-        };
-        written = i64::try_from(id).ok();
-        from = from.saturating_add(STEP_BYTES);
+    let kept = file.keep(store, known, &mut written).await;
+    if let (Err(_), Some(id)) = (&kept, written) {
+        // Its deploy is over, or the file is one too many: what came of it is nobody's. Where this fails too, it is swept later.
+        let dropped =
+            move |hand: &mut Hand<'_>| Ok(chunks::discard_unpublished(hand.sql(), id).map(|()| Answer::Done)?);
+        let _swept_later = store.write(dropped).await;
     }
-    store
-        .write(move |hand| {
-            let file = deploy::File { fileset: upload, path: &path, encoding, hash, size };
-            let mut content = written;
-            // Somebody may have removed the last file of the same bytes since we looked.
-            if apps::content(hand.sql(), &hash)?.is_none() {
-                let id = content.map_or_else(|| chunks::begin(hand.sql(), hand.now_ms), Ok)?;
-                let mut at = from;
-                while at < bytes.len() {
-                    at = chunks::write(hand.sql(), id, &bytes, at, STEP_BYTES)?;
+    kept
+}
+
+/// A content on its way into the file.
+struct Content {
+    upload: u64,
+    path: Arc<str>,
+    encoding: Encoding,
+    hash: [u8; 32],
+    bytes: Arc<Vec<u8>>,
+}
+
+impl Content {
+    /// Keeps it; `written` names what has been written of it that no file has.
+    async fn keep(self, store: &Store, known: bool, written: &mut Option<i64>) -> Result<Answer, Refusal> {
+        let Self { upload, path, encoding, hash, bytes } = self;
+        let mut from = 0;
+        while !known && bytes.len().saturating_sub(from) > STEP_BYTES {
+            let (bytes, so_far) = (Arc::clone(&bytes), *written);
+            let step = move |hand: &mut Hand<'_>| {
+                let id = so_far.map_or_else(|| chunks::begin(hand.sql(), hand.now_ms).map_err(OpError::from), Ok)?;
+                chunks::write(hand.sql(), id, &bytes, from, STEP_BYTES)?;
+                Ok(Answer::Upload(u64::try_from(id).unwrap_or_default()))
+            };
+            let Answer::Upload(id) = store.write(step).await? else {
+                return Err(Refusal::new(Code::Unavailable, "the store answered itself something else"));
+            };
+            *written = i64::try_from(id).ok();
+            from = from.saturating_add(STEP_BYTES);
+        }
+        let (so_far, size) = (*written, bytes.len() as u64);
+        store
+            .write(move |hand| {
+                let file = deploy::File { fileset: upload, path: &path, encoding, hash, size };
+                let mut content = so_far;
+                // Somebody may have removed the last file of the same bytes since we looked.
+                if apps::content(hand.sql(), &hash)?.is_none() {
+                    let id = content.map_or_else(|| chunks::begin(hand.sql(), hand.now_ms), Ok)?;
+                    let mut at = from;
+                    while at < bytes.len() {
+                        at = chunks::write(hand.sql(), id, &bytes, at, STEP_BYTES)?;
+                    }
+                    content = Some(id);
                 }
-                content = Some(id);
-            }
-            deploy::add(hand, &file, content)
-        })
-        .await
+                deploy::add(hand, &file, content)
+            })
+            .await
+    }
 }
 
 /// Removes an app, and ends the channels of its workers.

@@ -80,7 +80,10 @@ impl Writer {
                 Taken::Nothing => self.upkeep.while_idle(&self.connection),
                 Taken::Closed => break,
             }
-            self.upkeep.sweep(&self.connection, &mut self.ledger, spent);
+            let swept = self.upkeep.sweep(&self.connection, &mut self.ledger, spent);
+            if !swept.is_empty() {
+                self.store.writes.done(&[], &swept);
+            }
         }
         self.upkeep.finish(&self.connection);
     }

@@ -10,7 +10,7 @@ use std::{
 
 use rusqlite::wal::CheckpointMode;
 
-use crate::{connection::Connection, leash::Leash, quota::Ledger, store::Limits, sweep};
+use crate::{connection::Connection, leash::Leash, queue::Cost, quota::Ledger, store::Limits, sweep};
 
 /// Pages in the log from which on it is written back (4 MiB): at 64 MiB one checkpoint stalls everybody for 80 ms.
 const CHECKPOINT_PAGES: i32 = 1_024;
@@ -100,17 +100,19 @@ impl Upkeep {
     }
 
     /// One small step of sweeping, when it is due. Takes about as long as the last group did: what a group replaced is
-    /// gone before the next ones have replaced much more.
-    pub(super) fn sweep(&mut self, connection: &Connection, ledger: &mut Ledger, group: Duration) {
+    /// gone before the next ones have replaced much more. Returns what it cost.
+    pub(super) fn sweep(&mut self, connection: &Connection, ledger: &mut Ledger, group: Duration) -> Vec<Cost> {
         if Instant::now() < self.next_sweep {
-            return;
+            return Vec::new();
         }
-        let more = sweep::step(connection, ledger, self.limits, group).unwrap_or_else(|error| {
+        let mut bill = sweep::Bill::default();
+        let more = sweep::step(connection, (ledger, &mut bill), self.limits, group).unwrap_or_else(|error| {
             tracing::warn!("failed to sweep: {error}");
             false
         });
         let now = Instant::now();
         self.next_sweep = if more { now } else { now.checked_add(SWEEP_PAUSE).unwrap_or(now) };
+        bill.costs()
     }
 
     fn truncate(&mut self, connection: &Connection) {

@@ -22,4 +22,5 @@ mod quota;
 mod registry;
 mod scans;
 mod throughput;
+mod uploads;
 mod wal;

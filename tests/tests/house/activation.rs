@@ -1,7 +1,7 @@
 //! Socket activation: a service manager listens, before a farm is there and after it has ended.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     net::{Ipv4Addr, TcpListener},
     os::unix::net::{UnixListener, UnixStream},
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -13,7 +13,7 @@ use fazt_tests::{
     setup::Setup,
     wait::{Over, eventually, seconds},
 };
-use rustix::process::Signal;
+use rustix::process::{Signal, geteuid};
 
 /// P-09: farms that follow each other on one listener refuse nobody.
 #[test]
@@ -67,6 +67,23 @@ fn a_socket_file_that_was_lent_stays() {
     starting.signal(Signal::TERM);
     let status = eventually(seconds(8), "the farm has ended", || starting.ended());
     assert_eq!((status.code(), path.exists()), (Some(0), true), "{}", log.text());
+}
+
+/// A process that believed them would take one of its own descriptors for a listener.
+#[test]
+fn no_child_hears_of_the_listeners_that_were_lent() {
+    if !geteuid().is_root() {
+        println!("not tried: only root may read the environment of the store");
+        return;
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let farm = Setup::new(1).lent(listener.into()).start();
+    let environment = |pid| String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/environ")).unwrap()).into_owned();
+    assert!(environment(farm.router().pid).contains("LISTEN_FDNAMES="), "it was not started as a service manager does");
+    let pids = ["fazt-store", "fazt-zygote"].map(|name| farm.child(name).pid);
+    for pid in pids.into_iter().chain(farm.workers()) {
+        assert!(!environment(pid).contains("LISTEN_"), "process {pid}: {}", environment(pid));
+    }
 }
 
 #[test]
