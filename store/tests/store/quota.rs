@@ -77,6 +77,48 @@ fn the_file_takes_little_more_than_what_is_counted_however_long_the_names_are() 
     });
 }
 
+/// A page of the file is given back when less than a third of it is in use: so much more than what is counted the file may take.
+#[test]
+fn the_file_takes_three_times_what_is_counted_at_most_however_rows_change() {
+    let (empty, _) = filled(|_| ());
+    let check = |what: &str, fill: &dyn Fn(&mut Worker)| {
+        let (file, counted) = filled(fill);
+        let grown = file - empty;
+        assert!(
+            10 * grown <= 32 * counted + (640 << 10),
+            "{what}: {counted} bytes are counted, the file has {grown} more"
+        );
+    };
+    let value = |bytes: usize| format!("\"{}\"", "x".repeat(bytes)).into_bytes();
+    check("values of half a page, then shrunk", &|worker| {
+        for bytes in [2_100, 1_330] {
+            (0..800).for_each(|n| drop(worker.set(&name(n, 8), &value(bytes)).unwrap()));
+        }
+    });
+    check("every third of three in a page", &|worker| {
+        (0..1_200).for_each(|n| drop(worker.set(&name(n, 8), &value(1_330)).unwrap()));
+        for n in (0..1_200).filter(|n| n % 3 != 0) {
+            worker.ask(Op::Kv(kv::Op::Delete { key: name(n, 8) }), b"").unwrap();
+        }
+    });
+    check("documents of half a page, then shrunk", &|worker| {
+        for n in 0..800 {
+            let text = "x".repeat(2_100);
+            worker.insert("c", &format!(r#"{{"id":"{n}","t":"{text}"}}"#)).unwrap();
+        }
+        for n in 0..800 {
+            let text = "x".repeat(1_330);
+            worker.ds("c", Verb::Update, &format!(r#"{{"query":"{n}","changes":{{"t":"{text}"}}}}"#)).unwrap();
+        }
+    });
+    check("blobs of half a page", &|worker| {
+        for n in 0..800 {
+            let put = Op::S3(s3::Op::Put { path: name(n, 16), mime: Some("a".to_owned()) });
+            worker.ask(put, &[1; 2_100]).unwrap();
+        }
+    });
+}
+
 /// What an app logs is outside its quota: so many lines, and a line is so long at most.
 #[test]
 fn an_apps_log_has_an_end_whoever_else_logs() {
