@@ -32,8 +32,10 @@ use crate::{
     store::link::Link,
 };
 
-/// The most that loading an app may take, within the request's own limit.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(3);
+/// The most that loading an app may take, within the request's own limit. Less than a queue's patience, 2 s where nobody says
+/// otherwise: who finds all places taken by apps that do not load gets the first one that is given up. The most sources that
+/// an app may have take a third of it (docs/capacity.md).
+const LOAD_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The most that a new channel for a bound worker may take: from the store, and again until the worker has it.
 const REBIND_TIMEOUT: Duration = Duration::from_secs(1);
 

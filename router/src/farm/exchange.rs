@@ -48,6 +48,7 @@ impl Keeper {
             if let Err(error) = bound {
                 return self.stay_unbound(exchange, error);
             }
+            self.ground.load(self.life.worker);
         }
         exchange.number = self.ground.number();
         exchange.began = Instant::now();

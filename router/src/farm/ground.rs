@@ -205,6 +205,12 @@ impl Ground {
         self.follow(orders);
     }
 
+    /// A worker has loaded its app.
+    pub fn load(&self, worker: u64) {
+        let orders = self.pool.lock().load(worker, Instant::now());
+        self.follow(orders);
+    }
+
     /// A worker could not be bound.
     pub fn unbind(&self, worker: u64) {
         let orders = self.pool.lock().unbind(worker, Instant::now());

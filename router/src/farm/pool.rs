@@ -2,9 +2,9 @@
 //!
 //! A worker is blank, or bound to one app and version for life. The decision for a request, in this order: an idle worker of
 //! its app (of the caller's runtime first, of these the one used last); a blank; the least recently used idle worker of
-//! another app is retired and its successor awaited; wait. An app never holds more than its cap, a worker that comes free
-//! is given up where another app waits and holds at least two fewer, and one blank is kept ahead of need by retiring a
-//! worker that has been idle for long.
+//! another app is retired and its successor awaited; wait. An app never holds more than its cap; while no worker has loaded
+//! it at this version, one at a time tries. A worker that comes free is given up where another app waits and holds at least
+//! two fewer, and one blank is kept ahead of need by retiring a worker that has been idle for long.
 
 mod choice;
 mod decision;
@@ -34,6 +34,12 @@ struct Seat<D> {
     since: Instant,
 }
 
+impl<D> Seat<D> {
+    fn has(&self, app: AppKey) -> bool {
+        matches!(self.seated, Seated::Idle(key) | Seated::Busy(key) if key == app)
+    }
+}
+
 /// The pool. `D` is the way to a worker, `W` someone who waits for one.
 #[derive(Debug)]
 pub struct Pool<D, W> {
@@ -60,7 +66,7 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         let home = waiter.home();
         let found = self
             .find(Seated::Idle(app), home)
-            .or_else(|| (self.held(app.app) < self.size.app_max).then(|| self.find(Seated::Blank, home)).flatten());
+            .or_else(|| self.may_grow(app).then(|| self.find(Seated::Blank, home)).flatten());
         let claim = match found.and_then(|worker| self.seat(worker, app, now)) {
             Some(taken) => Claim::Taken(taken, waiter),
             None => match self.queues.push(app, waiter) {
@@ -99,6 +105,18 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         self.coming = self.coming.saturating_sub(1);
     }
 
+    /// A worker has loaded its app: others may do the same for those who wait.
+    pub fn load(&mut self, worker: u64, now: Instant) -> Orders<D, W> {
+        let mut orders = Orders::none();
+        if let Some(seat) = self.seats.get_mut(&worker) {
+            seat.fresh = false;
+            self.serve_waiting(now, &mut orders);
+            self.make_room_for_waiting(&mut orders);
+            orders.births = self.lacking();
+        }
+        orders
+    }
+
     /// A worker has finished its request and may serve again.
     pub fn rest(&mut self, worker: u64, now: Instant) -> Orders<D, W> {
         let mut orders = Orders::none();
@@ -128,6 +146,9 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
     pub fn unbind(&mut self, worker: u64, now: Instant) -> Orders<D, W> {
         let mut orders = Orders::none();
         if let Some(seat) = self.seats.get_mut(&worker) {
+            if let Seated::Busy(app) = seat.seated {
+                self.queues.defer(app);
+            }
             seat.seated = Seated::Blank;
             seat.fresh = false;
             seat.since = now;
@@ -149,9 +170,13 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
     /// A worker is ending or has ended: its place is free at once, its successor is ordered.
     pub fn leave(&mut self, worker: u64, now: Instant) -> Orders<D, W> {
         let mut orders = Orders::none();
-        if self.seats.remove(&worker).is_some() {
+        if let Some(seat) = self.seats.remove(&worker) {
             self.resting.retain(|resting| *resting != worker);
             self.dying.insert(worker);
+            // It had its place for nothing: the next one is somebody else's.
+            if let (true, Seated::Busy(app)) = (seat.fresh, seat.seated) {
+                self.queues.defer(app);
+            }
         }
         self.serve_waiting(now, &mut orders);
         orders.births = self.lacking();

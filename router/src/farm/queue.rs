@@ -84,6 +84,14 @@ impl<W: Waiter> Queues<W> {
         self.round.iter().copied().find(|app| holds(*app) && waits(app))
     }
 
+    /// An app had a turn: where some of it wait, all others go first.
+    pub fn defer(&mut self, app: AppKey) {
+        if let Some(at) = self.round.iter().position(|waiting| *waiting == app) {
+            self.round.remove(at);
+            self.round.push_back(app);
+        }
+    }
+
     /// Whether nobody waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

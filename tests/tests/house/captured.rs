@@ -1,20 +1,23 @@
 //! What native code in a captured worker could do to others without breaking a word of the protocol: die at the right moment,
 //! hold what others need, talk too much. It costs its own app, and nobody else.
 
-use std::thread;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::SeqCst},
+    thread,
+};
 
 use fazt_tests::{
     farm::Farm,
     http::{Answer, Request},
     oracle::Watch,
     setup::Setup,
-    wait::{eventually, seconds},
+    wait::{Over, eventually, seconds},
     wire::Wire,
 };
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::impostor::farm;
+use crate::impostor::{farm, farm_of};
 
 fn crashes(farm: &Farm) -> u64 {
     farm.runtime()["crashes"].as_u64().unwrap()
@@ -102,6 +105,48 @@ fn a_worker_that_others_kill_before_it_began_costs_its_app_nothing() {
     let answer = app.get("/api/");
     assert_eq!(answer.status, 200, "{}", answer.text());
     farm.settle();
+}
+
+/// The apps that workers are busy for.
+fn busy(farm: &Farm) -> Vec<String> {
+    let runtime = farm.runtime();
+    let busy = runtime["workers"].as_array().unwrap().iter().filter(|row| row["state"] == "busy");
+    busy.filter_map(|row| row["app"].as_str().map(str::to_owned)).collect()
+}
+
+/// As many such apps as there are places, each asked by many: whoever else comes is served before its patience is over.
+#[test]
+fn apps_that_do_not_load_hold_a_place_each_and_not_for_long() {
+    const PLACES: usize = 4;
+    let (farm, _programs) = farm_of("strict", PLACES);
+    let names: Vec<String> = (0..PLACES).map(|number| format!("unready-{number}")).collect();
+    names.iter().for_each(|name| drop(farm.script(name, "")));
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (farm, over) = (&farm, &over);
+        for name in names.iter().flat_map(|name| [name; 3]) {
+            scope.spawn(move || {
+                eventually(seconds(60), "they need not ask any more", || {
+                    let told = farm.app(name).get("/api/");
+                    assert!([502, 503].contains(&told.status), "{name}: {} {}", told.status, told.text());
+                    over.load(SeqCst)
+                });
+            });
+        }
+        let _over = Over::when_left(over);
+        for round in 0..3 {
+            eventually(seconds(20), "no place is left", || {
+                let mut busy = busy(farm);
+                let held = busy.len();
+                busy.sort();
+                busy.dedup();
+                assert_eq!(busy.len(), held, "one holds two places: {:?}", farm.runtime());
+                held == PLACES
+            });
+            let told = farm.app("echo").get("/api/?here");
+            assert_eq!((told.status, told.text().as_str()), (200, "here"), "round {round} after {:?}", told.took);
+        }
+    });
 }
 
 /// Lines of an app's log that are there.

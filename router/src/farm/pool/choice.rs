@@ -37,12 +37,23 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
     pub(super) fn should_give_up(&self, app: AppKey) -> bool {
         let held = self.held(app.app);
         let fewer = |other: AppKey| other.app != app.app && self.held(other.app).saturating_add(1) < held;
-        held > 1 && self.queues.next(fewer).is_some()
+        held > 1 && self.queues.next(|other| fewer(other) && !self.loads_first(other)).is_some()
+    }
+
+    /// Whether one more worker may be bound to this app.
+    pub(super) fn may_grow(&self, app: AppKey) -> bool {
+        self.held(app.app) < self.size.app_max && !self.loads_first(app)
+    }
+
+    /// Whether a worker loads this app, and no other one has it. What may take long or come to nothing takes one place.
+    fn loads_first(&self, app: AppKey) -> bool {
+        let mut own = self.seats.values().filter(|seat| seat.has(app)).peekable();
+        own.peek().is_some() && own.all(|seat| seat.fresh)
     }
 
     /// Someone of `app` waits: where its cap allows one more worker and none is coming, an idle one of another app goes.
     pub(super) fn make_room(&mut self, app: AppKey, orders: &mut Orders<D, W>) {
-        if self.held(app.app) >= self.size.app_max || self.coming > 0 {
+        if self.coming > 0 || !self.may_grow(app) {
             return;
         }
         if let Some(worker) = self.oldest_idle(|other| other != app) {
@@ -56,7 +67,7 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
             return;
         }
         let capped = self.at_cap();
-        if let Some(app) = self.queues.next(|app| !capped.contains(&app.app)) {
+        if let Some(app) = self.queues.next(|app| !capped.contains(&app.app) && !self.loads_first(app)) {
             self.make_room(app, orders);
         }
     }
@@ -80,12 +91,22 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         }
         while let Some(blank) = self.find(Seated::Blank, 0) {
             let capped = self.at_cap();
-            let below = |app: AppKey| !capped.contains(&app.app);
+            let loading = self.loading_first();
+            let below = |app: AppKey| !capped.contains(&app.app) && !loading.contains(&app);
             let home = self.seats.get(&blank).map_or(0, |seat| seat.home);
             let Some((app, waiter)) = self.queues.pop_next(home, below) else { return };
             let Some(taken) = self.seat(blank, app, now) else { return };
             orders.hand.push((waiter, taken));
         }
+    }
+
+    /// Apps that no further worker may be bound to now, because one loads them for the first time.
+    fn loading_first(&self) -> HashSet<AppKey> {
+        let keys = self.seats.values().filter(|seat| seat.fresh).filter_map(|seat| match seat.seated {
+            Seated::Idle(key) | Seated::Busy(key) => Some(key),
+            Seated::Blank => None,
+        });
+        keys.filter(|app| self.loads_first(*app)).collect()
     }
 
     /// Apps that are at their cap.

@@ -29,7 +29,15 @@ fn pool(workers: usize, app_max: usize) -> TestPool {
     pool
 }
 
+/// Where a worker is taken, it loads the app at once.
 fn claim(pool: &mut TestPool, app: AppKey, waiter: u32) -> Option<u64> {
+    let worker = ask(pool, app, waiter)?;
+    let orders = pool.load(worker, Instant::now());
+    assert!(orders.hand.is_empty() && orders.retire.is_empty() && orders.births == 0);
+    Some(worker)
+}
+
+fn ask(pool: &mut TestPool, app: AppKey, waiter: u32) -> Option<u64> {
     match pool.claim(app, waiter, Instant::now()).0 {
         Claim::Taken(taken, _) => Some(taken.worker),
         _ => None,
@@ -207,4 +215,55 @@ fn who_waited_while_all_were_busy_gets_the_place_of_who_comes_free() {
     let orders = pool.rest(a, Instant::now());
     assert_eq!((retired(&orders), orders.births), (vec![a], 1));
     assert_eq!(handed(&pool.join(7, 0, "door", Instant::now())), [(3, 7)]);
+}
+
+#[test]
+fn an_app_that_nobody_has_loaded_takes_one_place_until_somebody_has() {
+    let mut pool = pool(4, 4);
+    let first = ask(&mut pool, A, 1).unwrap();
+    assert_eq!((ask(&mut pool, A, 2), ask(&mut pool, A, 3)), (None, None), "blanks are left, and not for this one");
+    let newer = ask(&mut pool, AppKey { version: 2, ..A }, 4).unwrap();
+    assert!(ask(&mut pool, B, 5).is_some() && newer != first, "each version by itself");
+    let [handed] = handed(&pool.load(first, Instant::now()))[..] else { panic!("the last blank is the next one's") };
+    assert_eq!(handed.0, 2);
+    // Of one that it serves already, further workers may load it side by side.
+    let orders = pool.leave(handed.1, Instant::now());
+    assert_eq!(orders.births, 1);
+    assert_eq!(pool.join(7, 0, "door", Instant::now()).hand.len(), 1);
+}
+
+#[test]
+fn whoever_did_not_load_leaves_the_place_to_the_next_one() {
+    let mut pool = pool(2, 2);
+    let first = ask(&mut pool, A, 1).unwrap();
+    assert_eq!(ask(&mut pool, A, 2), None);
+    let orders = pool.leave(first, Instant::now());
+    let [(2, second)] = handed(&orders)[..] else { panic!("the next one tries") };
+    let third = pool.join(7, 0, "door", Instant::now());
+    assert!(third.hand.is_empty() && ask(&mut pool, A, 3).is_none());
+    assert_eq!(handed(&pool.unbind(second, Instant::now())).len(), 1, "the store was away");
+}
+
+#[test]
+fn whoever_did_not_load_waits_behind_all_others() {
+    let mut pool = pool(1, 1);
+    let first = ask(&mut pool, A, 1).unwrap();
+    assert_eq!((ask(&mut pool, A, 2), ask(&mut pool, B, 3)), (None, None));
+    assert!(pool.leave(first, Instant::now()).hand.is_empty());
+    assert_eq!(handed(&pool.join(7, 0, "door", Instant::now())), [(3, 7)]);
+    assert_eq!(ask(&mut pool, C, 4), None);
+    assert_eq!(handed(&pool.unbind(7, Instant::now())), [(2, 7)], "and comes to its turn");
+}
+
+#[test]
+fn nobody_goes_for_an_app_that_waits_for_its_own_load() {
+    let mut pool = pool(4, 3);
+    let idle: Vec<u64> = (1..4).map(|waiter| claim(&mut pool, A, waiter).unwrap()).collect();
+    ask(&mut pool, B, 4).unwrap();
+    let (claimed, orders) = pool.claim(B, 5, Instant::now());
+    assert!(matches!(claimed, Claim::Queued) && orders.retire.is_empty());
+    for worker in idle {
+        assert!(retired(&pool.rest(worker, Instant::now())).is_empty(), "nor is a place given up for it");
+    }
+    assert!(retired(&pool.claim(B, 6, Instant::now()).1).is_empty());
 }
