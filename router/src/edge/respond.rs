@@ -29,7 +29,7 @@ use crate::{
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What an app must not say. Framing and the request's name are the router's.
-const NOT_AN_APPS: [&str; 18] = [
+const NOT_AN_APPS: [&str; 13] = [
     "content-length",
     "x-request-id",
     // What a browser remembers of a host or its whole domain, or tells others of it, after this answer and this app are gone.
@@ -41,20 +41,31 @@ const NOT_AN_APPS: [&str; 18] = [
     "expect-ct",
     "nel",
     "report-to",
-    // What a server in front of the farm takes for an order: to send a file of its own, to fetch from somewhere, to work through
-    // the body for more such orders.
-    "x-sendfile",
-    "x-sendfile-temporary",
-    "x-lighttpd-send-file",
-    "x-reproxy-url",
-    "x-reproxy-file",
+    // What a server in front of the farm takes for an order: to send files of its own (nginx's mod_zip), to work through the
+    // body for more such orders.
     "x-archive-files",
     "surrogate-control",
     "edge-control",
 ];
-/// The same of all that begin so: the farm's own; orders to nginx, LiteSpeed and its balancer, and Envoy, which by one takes
-/// the whole farm for dead.
-const NOT_AN_APPS_PREFIXES: [&str; 5] = ["x-fazt-", "x-accel-", "x-litespeed-", "x-lsadc-", "x-envoy-"];
+/// The same of all that begin so, whatever the next version of a server makes of it.
+const NOT_AN_APPS_PREFIXES: [&str; 9] = [
+    "x-fazt-",
+    // Orders to send a file of the server's own: lighttpd, which has a second one by parts (X-Sendfile2), and Apache's
+    // mod_xsendfile, which removes one afterwards.
+    "x-sendfile",
+    "x-lighttpd-",
+    // nginx: the same, by a path inside, and how it buffers, caches and slows what it sends.
+    "x-accel-",
+    // LiteSpeed and its balancer: the same, and what they keep and forget.
+    "x-litespeed-",
+    "x-lsadc-",
+    // Perlbal: to fetch from an address inside, or a file.
+    "x-reproxy-",
+    // Hiawatha: what it keeps and forgets.
+    "x-hiawatha-",
+    // Envoy, which by one takes the whole farm for dead.
+    "x-envoy-",
+];
 
 /// The layer of the book: opens a request's entry, and closes it with its answer.
 pub(super) fn book<S: Inner<()>>(
@@ -219,6 +230,8 @@ mod tests {
             ("X-Request-Id", "mine"),
             ("X-Fazt-App", "b"),
             ("X-Accel-Redirect", "/etc/passwd"),
+            ("X-Sendfile2", "/etc/passwd 0-"),
+            ("X-LIGHTTPD-send-tempfile", "/etc/passwd"),
             ("X-LiteSpeed-Purge", "*"),
             ("NEL", "{}"),
         ];
