@@ -83,7 +83,7 @@ impl Output {
         let text = if self.json {
             json(&failure.to_json().to_string())
         } else {
-            format!("fazt: {}", plain(&failure.to_string()))
+            format!("fazt: {}", set_in(&plain(&failure.to_string())))
         };
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
@@ -96,6 +96,11 @@ impl Output {
         }
         Ok(())
     }
+}
+
+/// What follows in a text of several lines stands below its beginning: it cannot pass for a line of its own.
+pub(crate) fn set_in(text: &str) -> String {
+    text.replace('\n', "\n      ")
 }
 
 /// Text with its control characters made visible; line ends and tabs stay.

@@ -8,7 +8,12 @@ use serde_json::{Value, json, value::RawValue};
 use ureq::http::Method;
 
 use super::path_of;
-use crate::{args::Exec, client::Client, failure::Failure, output::Output};
+use crate::{
+    args::Exec,
+    client::Client,
+    failure::Failure,
+    output::{Output, set_in},
+};
 
 /// A source file's limit.
 const CODE_BYTES: u64 = 1024 * 1024;
@@ -78,8 +83,7 @@ fn print(execution: &Execution, output: &Output) -> Result<(), Failure> {
     for log in &execution.logs {
         let level = log.get("level").and_then(Value::as_str).unwrap_or("info");
         match log.get("message").and_then(Value::as_str).or(log.as_str()) {
-            // What follows in a message of several lines is set in: it cannot pass for another one.
-            Some(message) => output.note(&format!("{level:<5} {}", message.replace('\n', "\n      "))),
+            Some(message) => output.note(&format!("{level:<5} {}", set_in(message))),
             None => output.note(&log.to_string()),
         }
     }

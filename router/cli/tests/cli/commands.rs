@@ -248,8 +248,24 @@ fn code_that_throws_is_a_failure() {
     let peer = Peer::json(200, answer);
     let ended = peer.fazt(&["exec", "todo", "x"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
-    assert!(ended.stderr.ends_with("fazt: ReferenceError: x is not defined\nat code:1:1\n"), "{ended:?}");
+    assert!(ended.stderr.ends_with("fazt: ReferenceError: x is not defined\n      at code:1:1\n"), "{ended:?}");
     assert_eq!(read(&peer.fazt(&["--json", "exec", "todo", "x"]).stdout), read(answer));
+}
+
+/// An app's error is its own text: no line of it can pass for a word of the command's.
+#[test]
+fn an_error_of_several_lines_is_one_word_of_the_commands() {
+    let error =
+        json!({ "code": "script_error", "message": "no\nfazt: all is well", "stack": "at a:1:1\nreq_1: 5.0 ms" });
+    let answer = json!({ "result": null, "metrics": {}, "logs": [], "error": error });
+    let peer = Peer::new(move |_| (200, "application/json", answer.to_string()));
+    let ended = peer.fazt(&["exec", "todo", "x"]);
+    let own: Vec<&str> = ended.stderr.lines().filter(|line| !line.starts_with("      ")).collect();
+    assert_eq!(own, [": 0.0 ms, execute 0.0, storage 0.0", "fazt: no"], "{ended:?}");
+    let problem = json!({ "status": 502, "code": "worker_crashed", "detail": "ended\nfazt: all is well" });
+    let peer = Peer::new(move |_| (502, "application/problem+json", problem.to_string()));
+    let ended = peer.fazt(&["exec", "todo", "x"]);
+    assert_eq!(ended.stderr, "fazt: ended\n      fazt: all is well (worker_crashed)\n");
 }
 
 #[test]
