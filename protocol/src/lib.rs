@@ -1,6 +1,7 @@
 //! The conversations between the processes of the farm: messages, frames, codec, limits, pipes.
 //!
-//! This crate encodes, parses and checks, and nothing else: it knows no policy, starts no process and opens no file.
+//! This crate encodes, parses and checks, and nothing else: it knows no policy, starts no process and opens no file. What two
+//! ends have to reckon alike stands here too, as plain state: [`clock`], [`share`].
 //! Every message is hostile until it was decoded here; what decodes here is within the limits of [`limit`].
 //!
 //! | conversation | ends | module |
@@ -28,6 +29,7 @@ pub mod limit;
 pub mod op;
 pub mod pipe;
 pub mod registry;
+pub mod share;
 pub mod spawn;
 pub mod version;
 

@@ -18,7 +18,6 @@ mod house;
 mod inherit;
 mod privilege;
 mod serve;
-mod share;
 mod signals;
 mod store;
 mod telemetry;

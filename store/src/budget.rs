@@ -1,28 +1,28 @@
 //! The bytes of bodies that may be in this process at once, coming and going, for all channels together.
 //!
-//! What one app's bodies hold is a part of what the others left: workers who leave their answers unread, or send bodies that
-//! nobody can take in at once, use up their own app's share, and the next app finds room whatever they do.
+//! What one app's bodies hold beyond a floor is a part of what the others left ([`fazt_protocol::share`]): workers who leave
+//! their answers unread, or send bodies that nobody can take in at once, use up their own app's share, and the next app finds
+//! room whatever they do. The registry has room of its own for what a deploy brings.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
+use fazt_protocol::{
+    limit::{APP_BYTES, KV_VALUE_BYTES},
+    share::Shares,
+};
 use parking_lot::Mutex;
 
 /// One app may have one of so many parts of what the others left: with half of it, an app's every worker may move much at
 /// once where nobody else does.
 const PARTS: usize = 2;
+/// What each of so many apps is sure of: the largest value or document on its way in, and another on its way out.
+const FLOOR: usize = 2 * KV_VALUE_BYTES;
+/// See [`FLOOR`].
+const FLOORS: usize = 32;
 
 /// All of it.
 #[derive(Debug)]
-pub(crate) struct Budget {
-    bytes: usize,
-    held: Mutex<Held>,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    all: usize,
-    by_app: HashMap<u64, usize>,
-}
+pub(crate) struct Budget(Mutex<Shares>);
 
 /// Some of it, given back when dropped.
 #[derive(Debug)]
@@ -34,8 +34,13 @@ pub(crate) struct Lease {
 }
 
 impl Budget {
+    /// That many bytes beyond what is set aside for each app and for the registry.
     pub(crate) fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { bytes, held: Mutex::default() })
+        Self::of(Shares::new(bytes, PARTS).with_floors(FLOOR, FLOORS).with_own(APP_BYTES))
+    }
+
+    fn of(shares: Shares) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(shares)))
     }
 
     /// A lease of nothing yet, for an app.
@@ -47,31 +52,6 @@ impl Budget {
     pub(crate) fn lease_for_registry(self: &Arc<Self>) -> Lease {
         Lease { budget: Arc::clone(self), app: None, bytes: 0 }
     }
-
-    fn take(&self, app: Option<u64>, bytes: usize) -> bool {
-        let mut held = self.held.lock();
-        let own = app.and_then(|app| held.by_app.get(&app)).copied().unwrap_or_default();
-        let left = self.bytes.saturating_sub(held.all).saturating_add(own);
-        let most = if app.is_some() { left / PARTS } else { left };
-        if own.saturating_add(bytes) > most {
-            return false;
-        }
-        held.all = held.all.saturating_add(bytes);
-        if let Some(app) = app.filter(|_| bytes > 0) {
-            held.by_app.insert(app, own.saturating_add(bytes));
-        }
-        true
-    }
-
-    fn give(&self, app: Option<u64>, bytes: usize) {
-        let mut held = self.held.lock();
-        held.all = held.all.saturating_sub(bytes);
-        let Some(app) = app else { return };
-        match held.by_app.get_mut(&app) {
-            Some(own) if *own > bytes => *own = own.saturating_sub(bytes),
-            _ => drop(held.by_app.remove(&app)),
-        }
-    }
 }
 
 impl Lease {
@@ -82,7 +62,7 @@ impl Lease {
 
     /// Takes that much more; `false` where it is not to be had.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
-        let taken = bytes == 0 || self.budget.take(self.app, bytes);
+        let taken = bytes == 0 || self.budget.0.lock().take(self.app, bytes).is_ok();
         if taken {
             self.bytes = self.bytes.saturating_add(bytes);
         }
@@ -93,7 +73,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            self.budget.give(self.app, self.bytes);
+            self.budget.0.lock().give(self.app, self.bytes);
         }
     }
 }
@@ -104,7 +84,7 @@ mod tests {
 
     #[test]
     fn an_app_has_a_share_of_what_the_others_left() {
-        let budget = Budget::new(16);
+        let budget = Budget::of(Shares::new(16, PARTS));
         let (mut one, mut two, mut registry) = (budget.lease(1), budget.lease(2), budget.lease_for_registry());
         assert!(one.grow(8) && !one.grow(1) && !budget.lease(1).grow(1), "half of it, whoever asks for the app");
         assert!(two.grow(4) && !two.grow(1), "half of what is left");
@@ -113,6 +93,19 @@ mod tests {
         drop(one);
         assert!(two.grow(2) && !two.grow(1));
         drop((two, registry));
-        assert!(budget.held.lock().all == 0 && budget.held.lock().by_app.is_empty());
+        assert!(budget.0.lock().is_whole());
+    }
+
+    #[test]
+    fn whoever_holds_nothing_has_room_for_a_value_and_the_registry_for_a_deploy() {
+        let budget = Budget::new(64);
+        let mut greedy = budget.lease(1);
+        assert!(greedy.grow(FLOOR + 32) && !greedy.grow(1));
+        let mut others: Vec<Lease> = (2..=FLOORS as u64).map(|app| budget.lease(app)).collect();
+        assert!(others.iter_mut().all(|lease| lease.grow(FLOOR)));
+        let mut registry = budget.lease_for_registry();
+        assert!(registry.grow(APP_BYTES) && registry.grow(32) && !registry.grow(1));
+        drop((greedy, others, registry));
+        assert!(budget.0.lock().is_whole());
     }
 }

@@ -1,8 +1,7 @@
 //! Bodies: of requests read whole before anybody works on them, of answers given whole or as a stream.
 //!
-//! A slow sender is cut off, a long upload is not ([`super::pace`]). What all
-//! bodies together hold is bounded by a budget, and one app's by its share of it, taken by what arrived and not by what was
-//! promised.
+//! A slow sender is cut off, a long upload is not ([`super::pace`]). What all bodies together hold is bounded by a budget, and
+//! one app's by its share of it, taken by what arrived and not by what was promised.
 
 use std::{
     convert::Infallible,
@@ -12,6 +11,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use fazt_protocol::{
+    limit::{APP_BYTES, ARCHIVE_BYTES, BODY_BYTES},
+    share::Shares,
+};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -21,32 +24,27 @@ use tokio::{
 };
 
 use super::{
+    config::BODY_BUDGET,
     pace::Pace,
-    room::{Full, Room, SMALL_BYTES},
+    room::{Full, Lease, Room, SMALL_BYTES},
     session::Session,
 };
 use crate::fault::{Code, Fault};
 
-/// One app's requests hold at most one of so many parts of the room for bodies.
-const PARTS: usize = 4;
-/// The same of answers, which cost an app's own time first.
-const ANSWER_PARTS: usize = 2;
+/// One app's bodies hold at most one of so many parts of the room beyond all floors.
+const PARTS: usize = 2;
+/// So many apps are sure of a floor, whatever the others hold: room for one body of the largest size.
+const FLOORS: usize = 16;
+
+const _: () =
+    assert!(BODY_BYTES + BODY_BUDGET / PARTS >= APP_BYTES, "the largest file finds room where nobody holds any");
 
 /// Room for the bodies of all requests, and of all answers.
 #[derive(Debug)]
 pub struct Budget {
-    requests: Arc<Room>,
-    /// That for answers, as much again.
+    pub(super) requests: Arc<Room>,
+    /// That for answers, static files among them.
     pub(super) answers: Arc<Room>,
-}
-
-/// A part of the budget; given back when it is dropped.
-#[derive(Debug)]
-pub struct Lease {
-    room: Arc<Room>,
-    /// Whose it is; none for the farm's own pages.
-    app: Option<u64>,
-    bytes: usize,
 }
 
 /// An answer's body.
@@ -64,52 +62,36 @@ enum Content {
 }
 
 impl Budget {
-    /// Room for that many bytes.
+    /// Room for that many bytes beyond the floors, of requests, and as much again of answers. What comes for the farm's own
+    /// pages has room for one deploy beside it; what goes out of those has none, and is small.
     #[must_use]
     pub fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { requests: Room::new(bytes, PARTS), answers: Room::new(bytes, ANSWER_PARTS) })
+        let shares = || Shares::new(bytes, PARTS).with_floors(BODY_BYTES, FLOORS);
+        Arc::new(Self { requests: Room::new(shares().with_own(ARCHIVE_BYTES)), answers: Room::new(shares()) })
     }
 }
 
-impl Lease {
-    /// No room.
-    #[must_use]
-    pub fn none(budget: &Budget, app: Option<u64>) -> Self {
-        Self { room: Arc::clone(&budget.requests), app, bytes: 0 }
-    }
-
-    fn grow(&mut self, bytes: usize) -> Result<(), Fault> {
-        self.room.take(self.app, bytes).map_err(|full| {
-            let detail = match full {
-                Full::Share => "this app's requests hold all the room that one app's bodies may have",
-                Full::All => "too many bodies are in hand already",
-            };
-            Fault::new(Code::Overloaded, detail)
-        })?;
-        self.bytes = self.bytes.saturating_add(bytes);
-        Ok(())
-    }
-
-    /// Makes room in `whole` for that many bytes more, of `most` that may come in all. It doubles, so that a long body is not
-    /// moved for each piece; what is reserved for that counts, since it is memory too.
-    fn reserve(&mut self, whole: &mut Vec<u8>, more: usize, most: usize) -> Result<(), Fault> {
-        let needed = whole.len().saturating_add(more);
-        if needed > whole.capacity() {
-            let wanted = whole.capacity().saturating_mul(2).min(most).max(needed);
-            // However little others left, a small body is taken.
-            if wanted > SMALL_BYTES {
-                self.grow(wanted.saturating_sub(self.bytes))?;
-            }
-            whole.reserve_exact(wanted.saturating_sub(whole.len()));
+/// Makes room in `whole` for that many bytes more, of `most` that may come in all. It doubles, so that a long body is not
+/// moved for each piece; what is reserved for that counts, since it is memory too.
+fn reserve(lease: &mut Lease, whole: &mut Vec<u8>, more: usize, most: usize) -> Result<(), Fault> {
+    let needed = whole.len().saturating_add(more);
+    if needed > whole.capacity() {
+        let wanted = whole.capacity().saturating_mul(2).min(most).max(needed);
+        // However little others left, a small body is taken.
+        if wanted > SMALL_BYTES {
+            lease.grow(wanted.saturating_sub(lease.bytes())).map_err(no_room)?;
         }
-        Ok(())
+        whole.reserve_exact(wanted.saturating_sub(whole.len()));
     }
+    Ok(())
 }
 
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.room.give(self.app, self.bytes);
-    }
+fn no_room(full: Full) -> Fault {
+    let detail = match full {
+        Full::Share => "this app's requests hold all the room that one app's bodies may have",
+        Full::All => "too many bodies are in hand already",
+    };
+    Fault::new(Code::Overloaded, detail)
 }
 
 /// Reads a request's body whole. The lease is its room in the budget, to be kept as long as the body.
@@ -138,7 +120,7 @@ pub async fn read(mut body: Incoming, limit: usize, mut lease: Lease) -> Result<
             return Err(too_large(limit));
         }
         pace.came(data.len(), Instant::now());
-        lease.reserve(&mut whole, data.len(), most)?;
+        reserve(&mut lease, &mut whole, data.len(), most)?;
         whole.extend_from_slice(&data);
     }
 }
@@ -212,26 +194,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_budget_is_shared_and_given_back() {
-        let budget = Budget::new(12);
-        let [mut one, mut same, mut other] = [Some(1), Some(1), None].map(|app| Lease::none(&budget, app));
-        assert!(one.grow(2).is_ok() && same.grow(1).is_ok());
-        assert!(same.grow(1).unwrap_err().detail.contains("one app's bodies"));
-        assert!(other.grow(9).is_ok() && other.grow(1).unwrap_err().detail.contains("too many bodies"));
+    fn whose_bodies_hold_too_much_is_told_so() {
+        let room = Room::new(Shares::new(12, 4));
+        let [mut one, mut other] = [Some(1), None].map(|app| room.lease(app));
+        let told = |lease: &mut Lease, bytes| lease.grow(bytes).map_err(|full| no_room(full).detail);
+        assert_eq!(told(&mut one, 3), Ok(()));
+        assert!(told(&mut one, 1).unwrap_err().contains("one app's bodies"));
+        assert!(told(&mut other, 10).unwrap_err().contains("too many bodies"));
         drop(one);
-        assert!(same.grow(1).is_err(), "a quarter of what the others left");
-        assert!(other.grow(2).is_ok() && other.grow(1).is_err());
-        drop(same);
-        assert!(other.grow(1).is_ok());
+        assert_eq!(told(&mut other, 12), Ok(()));
+    }
+
+    /// The largest of each kind fits what is set aside for it, also where its length was not promised.
+    #[test]
+    fn a_floor_has_room_for_the_largest_body_and_the_farms_own_for_a_deploy() {
+        let budget = Budget::new(0);
+        for (app, most) in [(Some(1), BODY_BYTES), (None, ARCHIVE_BYTES)] {
+            let (mut lease, mut whole) = (budget.requests.lease(app), Vec::new());
+            assert!(reserve(&mut lease, &mut whole, most / 2 + 1, most).is_ok());
+            assert!(reserve(&mut lease, &mut whole, most, most).is_ok() && whole.capacity() == most);
+        }
+        assert!(budget.answers.keep(1, vec![0; BODY_BYTES]).is_ok());
     }
 
     #[test]
     fn what_is_reserved_counts_and_what_is_promised_does_not() {
-        let budget = Budget::new(400 << 10);
-        let (mut lease, mut whole) = (Lease::none(&budget, Some(1)), Vec::new());
+        let room = Room::new(Shares::new(400 << 10, 4));
+        let (mut lease, mut whole) = (room.lease(Some(1)), Vec::new());
         let mut come = |bytes: usize| {
-            let outcome = lease.reserve(&mut whole, bytes << 10, 80 << 10).map(|()| whole.extend(vec![0; bytes << 10]));
-            (outcome.is_ok(), lease.bytes >> 10, whole.capacity() >> 10)
+            let outcome =
+                reserve(&mut lease, &mut whole, bytes << 10, 80 << 10).map(|()| whole.extend(vec![0; bytes << 10]));
+            (outcome.is_ok(), lease.bytes() >> 10, whole.capacity() >> 10)
         };
         assert_eq!(come(10), (true, 0, 10), "a small one needs none");
         assert_eq!((come(20), come(1), come(40)), ((true, 30, 30), (true, 60, 60), (true, 80, 80)));

@@ -2,8 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-/// Bytes of bodies that all requests together may hold.
-pub const BODY_BUDGET: usize = 256 << 20;
+/// Bytes of bodies that all requests together may hold beyond what each app is sure of, and all answers as many again. Of it
+/// one app alone has a part that the largest file fits.
+pub const BODY_BUDGET: usize = 192 << 20;
 
 /// Contents of static files that are kept in memory, in bytes.
 pub const CONTENT_BYTES: u64 = 64 << 20;
@@ -23,7 +24,7 @@ pub struct Config {
     pub request: Duration,
     /// A request's body, in bytes.
     pub body_bytes: usize,
-    /// Bodies of all requests together, in bytes.
+    /// Bodies of all requests together, in bytes, beyond what each app is sure of; and as many of answers.
     pub body_budget: usize,
     /// Contents of static files that are kept in memory, in bytes.
     pub content_bytes: u64,

@@ -14,8 +14,9 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::{
-    body::{self, Body, Lease},
+    body::{self, Body},
     host::Host,
+    room::Lease,
     session::Session,
 };
 use crate::{
@@ -99,7 +100,7 @@ impl<T> Passage<T> {
     /// As [`body::read`]; then nothing can follow on this connection, where the rest of the body still comes in.
     pub async fn read_body(&mut self, limit: usize) -> Result<(Vec<u8>, Lease), Fault> {
         let begun = Instant::now();
-        let lease = Lease::none(&self.session.budget, self.entry.app.as_ref().map(|served| served.app.id));
+        let lease = self.session.budget.requests.lease(self.entry.app.as_ref().map(|served| served.app.id));
         let read = match self.body.take() {
             Some(body) => body::read(body, limit, lease).await,
             None => Ok((Vec::new(), lease)),

@@ -15,6 +15,7 @@ use fazt_protocol::{
     id::RequestId,
     limit::{CHUNK_BYTES, LOG_BATCH},
     registry::LogRecord,
+    share::Shares,
 };
 use parking_lot::Mutex;
 use tokio::{
@@ -23,7 +24,7 @@ use tokio::{
 };
 
 use super::counts::{Counts, count};
-use crate::{catalog::Served, share::Shares, store::Store};
+use crate::{catalog::Served, store::Store};
 
 /// Lines that wait for the store.
 const WAITING: usize = 4_096;

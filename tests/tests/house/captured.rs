@@ -191,7 +191,7 @@ fn unended(farm: &Farm, app: &str, bytes: usize) -> Wire {
 #[test]
 fn bodies_that_never_end_fill_no_more_than_their_apps_share() {
     const BODY: usize = 8 << 20;
-    const SHARE: usize = 64 << 20;
+    const SHARE: usize = 106 << 20;
     let farm = Setup::new(3).flag("--timeout", "4s").start();
     let source = "respond(String(request.body.byteLength))";
     let (large, other) = (farm.script("large", source), farm.script("other", source));

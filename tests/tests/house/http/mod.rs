@@ -8,6 +8,7 @@ mod framing;
 mod hosts;
 mod paths;
 mod ranges;
+mod room;
 mod slow;
 
 use fazt_tests::{

@@ -158,7 +158,7 @@ fn a_client_that_never_reads_is_given_up() {
 #[test]
 fn answers_that_nobody_takes_fill_no_more_than_their_apps_share() {
     const ANSWER: u64 = 8 << 20;
-    const SHARE: u64 = 128 << 20;
+    const SHARE: u64 = 106 << 20;
     let farm = Setup::new(3).start();
     let source = "respond('0123456789abcdef'.repeat(512 * 1024))";
     let (large, other) = (farm.script("large", source), farm.script("other", source));
