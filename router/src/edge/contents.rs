@@ -3,6 +3,9 @@
 //! A content's hash is its name, so nothing here can be stale, and two apps with one file share it. Of many that want the
 //! same content at once, one asks the store and the others wait for it. One that is on its way to a client is there once,
 //! however large it is and however many take it, however slowly.
+//!
+//! What is on its way has room among the answers ([`super::room`]) of the app that was asked for it first, from before it is
+//! loaded until the last client has it. Small ones need none. What is kept is given out in any case, and counts as well.
 
 use std::{
     collections::HashMap,
@@ -15,7 +18,10 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
-use super::config::Config;
+use super::{
+    config::Config,
+    room::{Lease, Room, SMALL_BYTES},
+};
 use crate::{
     fault::{Code, Fault},
     store::Store,
@@ -40,7 +46,7 @@ pub struct Contents(Arc<Shelf>);
 struct Shelf {
     kept: Cache<Hash, Kept>,
     /// Those that somebody holds, kept or not.
-    held: Mutex<HashMap<Hash, Weak<Vec<u8>>>>,
+    held: Mutex<HashMap<Hash, Weak<Given>>>,
     /// Those on their way from the store.
     loading: Mutex<HashMap<Hash, watch::Receiver<Outcome>>>,
     room: Semaphore,
@@ -51,7 +57,22 @@ struct Shelf {
 struct Kept(Arc<Mutex<Option<Bytes>>>);
 
 /// A content in as many hands as like.
-struct Shared(Arc<Vec<u8>>);
+struct Shared(Arc<Given>);
+
+#[derive(Debug)]
+struct Given {
+    content: Bytes,
+    _room: Option<Lease>,
+}
+
+/// For whom a content is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Taker<'a> {
+    /// The app.
+    pub app: u64,
+    /// Where its answers have their room.
+    pub room: &'a Arc<Room>,
+}
 
 impl Contents {
     /// An empty cache.
@@ -70,13 +91,13 @@ impl Contents {
     /// A content.
     ///
     /// # Errors
-    /// 503 where the store does not answer, 404 where it no longer has it: a version that was just removed.
-    pub async fn get(&self, store: &Store, content: &ContentEntry) -> Result<Bytes, Fault> {
-        let hash = content.hash;
-        if let Some(bytes) = self.0.kept(&hash).or_else(|| self.0.at_hand(&hash)) {
+    /// 503 where the store does not answer, or where what clients have not taken yet leaves no room for it; 404 where the store no
+    /// longer has it: a version that was just removed.
+    pub async fn get(&self, store: &Store, content: &ContentEntry, taker: Taker<'_>) -> Result<Bytes, Fault> {
+        if let Some(bytes) = self.0.in_memory(&content.hash, taker) {
             return Ok(bytes);
         }
-        let mut outcome = self.load(store, content);
+        let mut outcome = self.load(store, content, taker)?;
         let outcome = outcome.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
         // None: its task ended by a panic, which is said elsewhere.
         outcome.unwrap_or_else(|| Err(Fault::new(Code::StoreUnavailable, "the store does not answer")))
@@ -84,12 +105,14 @@ impl Contents {
 
     /// The load of a content, which is begun where there is none. It goes on when whoever asked for it has gone: else each who
     /// comes and goes would begin another one.
-    fn load(&self, store: &Store, content: &ContentEntry) -> watch::Receiver<Outcome> {
+    fn load(&self, store: &Store, content: &ContentEntry, taker: Taker<'_>) -> Result<watch::Receiver<Outcome>, Fault> {
         let hash = content.hash;
         let mut loading = self.0.loading.lock();
         if let Some(outcome) = loading.get(&hash) {
-            return outcome.clone();
+            return Ok(outcome.clone());
         }
+        let bytes = usize::try_from(content.size).unwrap_or(usize::MAX);
+        let room = (bytes > SMALL_BYTES).then(|| taker.room.place(taker.app, bytes)).transpose()?;
         let (told, outcome) = watch::channel(None);
         loading.insert(hash, outcome.clone());
         drop(loading);
@@ -98,16 +121,17 @@ impl Contents {
         tokio::spawn(async move {
             let loaded = {
                 // The semaphore is never closed.
-                let _room = shelf.room.acquire_many(mib).await;
-                ask(&store, hash, size).await.map(|content| shelf.share(hash, content))
+                let _turn = shelf.room.acquire_many(mib).await;
+                ask(&store, hash, size).await.map(Bytes::from)
             };
-            if let Ok(bytes) = &loaded {
-                shelf.keep(hash, bytes);
-            }
+            let given = loaded.map(|content| {
+                shelf.keep(hash, &content);
+                Shelf::give(&mut shelf.held.lock(), hash, content, room)
+            });
             shelf.loading.lock().remove(&hash);
-            told.send_replace(Some(loaded));
+            told.send_replace(Some(given));
         });
-        outcome
+        Ok(outcome)
     }
 }
 
@@ -130,23 +154,35 @@ impl Shelf {
         }
     }
 
-    /// One that is on its way to somebody.
-    fn at_hand(&self, hash: &Hash) -> Option<Bytes> {
-        self.held.lock().get(hash).and_then(Weak::upgrade).map(|content| Bytes::from_owner(Shared(content)))
+    /// One that is on its way to somebody, or kept.
+    fn in_memory(&self, hash: &Hash, taker: Taker<'_>) -> Option<Bytes> {
+        let kept = self.kept(hash);
+        if kept.as_ref().is_some_and(|content| content.len() <= SMALL_BYTES) {
+            return kept;
+        }
+        let mut held = self.held.lock();
+        if let Some(given) = held.get(hash).and_then(Weak::upgrade) {
+            return Some(Bytes::from_owner(Shared(given)));
+        }
+        let content = kept?;
+        let room = taker.room.place_anyway(taker.app, content.len());
+        Some(Self::give(&mut held, *hash, content, Some(room)))
     }
 
-    fn share(&self, hash: Hash, content: Vec<u8>) -> Bytes {
-        let content = Arc::new(content);
-        let mut held = self.held.lock();
-        held.retain(|_, content| content.strong_count() > 0);
-        held.insert(hash, Arc::downgrade(&content));
-        Bytes::from_owner(Shared(content))
+    fn give(held: &mut HashMap<Hash, Weak<Given>>, hash: Hash, content: Bytes, room: Option<Lease>) -> Bytes {
+        let given = Arc::new(Given { content, _room: room });
+        // What nobody holds any more goes before the table would grow for it.
+        if held.len() == held.capacity() {
+            held.retain(|_, given| given.strong_count() > 0);
+        }
+        held.insert(hash, Arc::downgrade(&given));
+        Bytes::from_owner(Shared(given))
     }
 }
 
 impl AsRef<[u8]> for Shared {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.0.content
     }
 }
 

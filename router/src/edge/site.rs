@@ -13,7 +13,14 @@ use fazt_protocol::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
-use super::{Departure, Passage, body::Body, encoding, entry::Entry, preconditions, range, route};
+use super::{
+    Departure, Passage,
+    body::{Body, Budget},
+    contents::Taker,
+    encoding,
+    entry::Entry,
+    preconditions, range, route,
+};
 use crate::{
     catalog::Served,
     fault::{Code, Fault},
@@ -42,14 +49,20 @@ struct Copy<'a> {
 
 /// Serves a file, or says that there is none.
 pub(super) async fn serve(passage: Passage, served: Arc<Served>) -> Departure {
-    let Passage { entry, headers, target, .. } = passage;
-    match answer(&entry, &headers, &target.path, &served).await {
+    let Passage { entry, headers, target, session, .. } = passage;
+    match answer(&entry, &headers, &target.path, &served, &session.budget).await {
         Ok(response) => entry.answer(response),
         Err(fault) => entry.refuse(fault),
     }
 }
 
-async fn answer(entry: &Entry, headers: &HeaderMap, path: &str, served: &Served) -> Result<Response<Body>, Fault> {
+async fn answer(
+    entry: &Entry,
+    headers: &HeaderMap,
+    path: &str,
+    served: &Served,
+    budget: &Budget,
+) -> Result<Response<Body>, Fault> {
     route::only(&entry.method, &[Method::GET, Method::HEAD])?;
     let (file, missing) = match find(&served.files, served.app.manifest.spa, path) {
         Found::File(file) => (file, false),
@@ -69,16 +82,23 @@ async fn answer(entry: &Entry, headers: &HeaderMap, path: &str, served: &Served)
         return Ok(copy.response(StatusCode::NOT_MODIFIED, Body::empty()));
     }
     let range = range.filter(|_| preconditions::may_resume(headers, &copy.etag, copy.modified));
-    let bytes = entry.house.contents.get(&entry.house.store, copy.content).await?;
-    Ok(match range.map_or(range::Part::Whole, |range| range::part(range, bytes.len())) {
-        range::Part::Whole if missing => copy.response(StatusCode::NOT_FOUND, Body::whole(bytes)),
-        range::Part::Whole => copy.response(StatusCode::OK, Body::whole(bytes)),
+    let part = |size| range.map_or(range::Part::Whole, |range| range::part(range, size));
+    let status = if missing { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    // Its size is known: what sends no byte of it loads none.
+    let size = usize::try_from(copy.content.size).unwrap_or(usize::MAX);
+    if part(size) == range::Part::Nothing {
+        return Ok(copy.beyond(size));
+    }
+    if entry.method == Method::HEAD {
+        return Ok(copy.head(status));
+    }
+    // A part is one of the whole content, which is loaded once for all who come for parts of it.
+    let taker = Taker { app: served.app.id, room: &budget.answers };
+    let bytes = entry.house.contents.get(&entry.house.store, copy.content, taker).await?;
+    Ok(match part(bytes.len()) {
+        range::Part::Whole => copy.response(status, Body::whole(bytes)),
         range::Part::Bytes(part) => copy.part(&bytes, part),
-        range::Part::Nothing => {
-            let mut response = copy.refusal(StatusCode::RANGE_NOT_SATISFIABLE);
-            insert(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{}", bytes.len()));
-            response
-        }
+        range::Part::Nothing => copy.beyond(bytes.len()),
     })
 }
 
@@ -140,6 +160,20 @@ impl<'a> Copy<'a> {
                 insert(headers, header::CONTENT_ENCODING, self.content.encoding.word());
             }
         }
+        response
+    }
+
+    /// What is said of it, and not a byte of it.
+    fn head(&self, status: StatusCode) -> Response<Body> {
+        let mut response = self.response(status, Body::empty());
+        response.headers_mut().insert(header::CONTENT_LENGTH, self.content.size.into());
+        response
+    }
+
+    /// No byte of that range is there.
+    fn beyond(&self, size: usize) -> Response<Body> {
+        let mut response = self.refusal(StatusCode::RANGE_NOT_SATISFIABLE);
+        insert(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{size}"));
         response
     }
 

@@ -4,6 +4,7 @@
 mod answers;
 mod compare;
 mod connections;
+mod files;
 mod framing;
 mod hosts;
 mod paths;

@@ -182,58 +182,6 @@ fn answers_that_nobody_takes_fill_no_more_than_their_apps_share() {
     watch.close();
 }
 
-/// A file that is larger than what is kept of files: whoever comes while it is on its way gets the same copy.
-#[test]
-fn a_large_file_is_in_memory_once_however_many_take_it() {
-    const FILE: usize = 70 << 20;
-    let farm = Setup::new(1).start();
-    farm.deploy("files", &[("large.bin", &"x".repeat(FILE))]);
-    let watch = Watch::over(&farm).unheard(6);
-    let before = farm.router().resident_bytes();
-    let lines = || farm.log.said("request").into_iter().filter(|line| line["app"] == "files").count();
-    let mut deaf = Vec::new();
-    for number in 1..=6 {
-        let mut wire = Wire::open_deaf(farm.address);
-        wire.send("GET /large.bin HTTP/1.1\r\nHost: files.localhost\r\n\r\n");
-        deaf.push(wire);
-        eventually(seconds(20), "it is on its way", || lines() == number);
-    }
-    let more = farm.router().resident_bytes().saturating_sub(before);
-    assert!(more < 2 * FILE as u64, "{more} bytes more for {} clients", deaf.len());
-    drop(deaf);
-    watch.close();
-}
-
-/// A content that is on its way from the store is the one of all who come for it, though whoever came first has gone.
-#[test]
-fn a_large_file_is_asked_for_once_however_many_come_and_go() {
-    const FILE: usize = 70 << 20;
-    let farm = Setup::new(1).start();
-    farm.deploy("files", &[("large.bin", &"x".repeat(FILE))]);
-    let watch = Watch::over(&farm).unheard(200);
-    let before = farm.router().resident_bytes();
-    let mut last = None::<Wire>;
-    let gone = || farm.log.said("request").iter().filter(|line| line["outcome"] == "client_gone").count();
-    eventually(seconds(20), "some were heard and have gone", || {
-        if let Some(wire) = last.take() {
-            wire.reset();
-        }
-        let mut wire = Wire::open(farm.address);
-        wire.send("GET /large.bin HTTP/1.1\r\nHost: files.localhost\r\n\r\n");
-        last = Some(wire);
-        gone() >= 12
-    });
-    drop(last);
-    let mut most = 0;
-    eventually(seconds(30), "it was loaded, and let go again", || {
-        let now = farm.router().resident_bytes();
-        most = most.max(now);
-        most > before + FILE as u64 / 2 && now < before + (16 << 20)
-    });
-    assert!(most < before + 3 * FILE as u64, "{most} bytes, {before} before");
-    watch.close();
-}
-
 /// Who has said all may close that side and still be answered; who goes away costs no more than the run of the request.
 #[test]
 fn a_half_closed_connection_is_answered() {
