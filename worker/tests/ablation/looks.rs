@@ -55,11 +55,15 @@ looks! {
     };
     "could gain from a set-user-id program" by [NoNewPrivileges] => |pid| Some(field(pid, "NoNewPrivs")?.trim() != "1");
     "may call whatever it likes" by [Seccomp] => |pid| Some(field(pid, "Seccomp")?.trim() != "2");
-    "N-30 may hold more descriptors than it needs" by [ResourceLimits] => |pid| {
-        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
-        let files = limits.lines().find(|line| line.starts_with("Max open files"))?;
-        Some(files.split_whitespace().nth(3) != Some("16"))
-    };
+    "N-30 may hold more descriptors than it needs" by [ResourceLimits] => |pid| Some(most(pid, "Max open files")? != "16");
+    "N-22 may leave its memory in a file" by [ResourceLimits] => |pid| Some(most(pid, "Max core file size")? != "0");
+    "P-15 may have as many children as it likes" by [ResourceLimits] => |pid| Some(most(pid, "Max processes")? != "0");
+}
+
+/// The bound that it may not raise.
+fn most(pid: &str, limit: &str) -> Option<String> {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    limits.lines().find_map(|line| line.strip_prefix(limit)?.split_whitespace().nth(1).map(str::to_owned))
 }
 
 fn field(pid: &str, name: &str) -> Option<String> {
