@@ -15,6 +15,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::{
     every::what_passes_is_exactly_the_list,
     forbidden::FORBIDDEN,
+    owner::what_the_owner_of_a_folder_may_call_is_exactly_its_list,
     stage::{Told, play, play_without},
     users::{As, Check, by_both, command},
 };
@@ -39,6 +40,10 @@ pub(crate) fn all() -> Vec<Trial> {
         ("best_effort_does_without", best_effort_does_without),
         ("behind_the_list_of_calls_stands_more", behind_the_list_of_calls_stands_more),
         ("the_owner_of_a_folder_has_that_alone", the_owner_of_a_folder_has_that_alone),
+        (
+            "what_the_owner_of_a_folder_may_call_is_exactly_its_list",
+            what_the_owner_of_a_folder_may_call_is_exactly_its_list,
+        ),
         ("off_still_closes_and_bounds", off_still_closes_and_bounds),
     ];
     by_both(checks)
