@@ -5,7 +5,7 @@
 //! seven calls of the kernel, 0.07 to 0.27 ms on a busy machine, while the child waits for nobody. The remaining layers
 //! (landlock, closed descriptors, bounds) only the child can report.
 
-use std::{fs, path::PathBuf, sync::LazyLock};
+use std::{fs, ops::Range, path::PathBuf, sync::LazyLock};
 
 /// The bit of each layer that can be seen, as it stands in reports of the jail.
 mod layer {
@@ -40,6 +40,9 @@ const OWN: (u32, &str) = (layer::PID_NAMESPACE, "pid");
 
 /// The sets in which a child has no capability.
 const CAPABILITIES: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
+
+/// The ids that root's children have, as the jail gives them: nobody else's.
+const IDS: Range<u32> = 1_900_000_000..1_900_065_535;
 
 /// To signal a process of another id.
 const CAP_KILL: u64 = 1 << 5;
@@ -155,11 +158,12 @@ fn judge(status: &str, layers: u32) -> Result<(), Shortfall> {
     }
     // Its number in our namespace, then in those below it: the last is its own, of which it is the first process.
     must(layer::PID_NAMESPACE, "NSpid", &|pids| pids.split_whitespace().skip(1).last() == Some("1"))?;
-    // Real, effective, saved and file system id, none of them root's and all the same.
+    // Real, effective, saved and file system id, all of them the same and out of the range.
     for name in ["Uid", "Gid"] {
         must(layer::OWN_IDS, name, &|ids| {
             let mut ids = ids.split_whitespace();
-            ids.next().is_some_and(|first| first != "0" && ids.clone().count() == 3 && ids.all(|id| id == first))
+            let in_range = |id: &str| id.parse().is_ok_and(|id: u32| IDS.contains(&id));
+            ids.next().is_some_and(|first| in_range(first) && ids.clone().count() == 3 && ids.all(|id| id == first))
         })?;
     }
     must(layer::NO_GROUPS, "Groups", &str::is_empty)
@@ -173,6 +177,8 @@ mod tests {
         Gid:\t1900000002\t1900000002\t1900000002\t1900000002\nGroups:\t \nNSpid:\t4242\t1\nCapInh:\t0000000000000000\n\
         CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\nCapAmb:\t0000000000000000\n\
         NoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
+
+    const UIDS: &str = "Uid:\t1900000002\t1900000002\t1900000002\t1900000002";
 
     #[test]
     fn each_line_that_is_not_as_it_must_be_is_named() {
@@ -193,6 +199,8 @@ mod tests {
             ("Uid:\t1900000002", "Uid:\t0", "Uid", layer::OWN_IDS),
             ("Uid:\t1900000002\t1900000002", "Uid:\t1900000002\t0", "Uid", layer::OWN_IDS),
             ("Gid:\t1900000002", "Gid:\t0", "Gid", layer::OWN_IDS),
+            (UIDS, "Uid:\t1000\t1000\t1000\t1000", "Uid", layer::OWN_IDS),
+            (UIDS, "Uid:\t1900065535\t1900065535\t1900065535\t1900065535", "Uid", layer::OWN_IDS),
             ("Groups:\t ", "Groups:\t4242 ", "Groups", layer::NO_GROUPS),
         ] {
             let status = JAILED.replace(line, lie);
@@ -208,6 +216,10 @@ mod tests {
         assert_eq!(zygote(own, layer::ALL), Err(Shortfall::Namespace("user")));
         for (bit, kind) in SHARED.into_iter().chain([OWN]) {
             assert_eq!(apart(own, bit, (bit, kind)), Err(Shortfall::Namespace(kind)));
+        }
+        for (bit, kind) in SHARED {
+            assert_eq!(zygote(own, bit), Err(Shortfall::Namespace(kind)));
+            assert_eq!(child(own.cast_signed(), bit, bit), Err(Shortfall::Namespace(kind)));
         }
         let claimed = layer::SECCOMP | layer::NO_NEW_PRIVILEGES;
         assert!(matches!(child(own.cast_signed(), claimed, claimed), Err(Shortfall::Status(..))));
