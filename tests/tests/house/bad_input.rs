@@ -3,6 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use fazt_tests::{
+    oracle::Watch,
     process, programs,
     setup::{Refusal, Setup},
     wait::{eventually, seconds},
@@ -38,7 +39,9 @@ fn a_second_router_on_the_same_data() {
     let setup = Setup::new(2);
     let farm = setup.start();
     let store = farm.child("fazt-store").pid.to_string();
+    let watch = Watch::over(&farm);
     refuses(&setup.refused(), &["another", &store]);
+    watch.close();
     assert_eq!(farm.script("app", "respond(200, fazt.storage.kv.incr('n'))").get("/api/").text(), "1");
 }
 

@@ -37,6 +37,7 @@ fn until_throttled(farm: &Farm, app: &str, target: &str) -> Answer {
 #[test]
 fn a_call_that_its_worker_died_of_is_handed_on_once() {
     let (farm, _programs) = farm("strict");
+    let watch = Watch::over(&farm);
     let before = crashes(&farm);
     let told = farm.app("evil").get("/api/unseen");
     assert_eq!((told.status, told.code().as_str()), (502, "worker_crashed"), "{}", told.text());
@@ -44,6 +45,7 @@ fn a_call_that_its_worker_died_of_is_handed_on_once() {
     eventually(seconds(5), "both are counted", || crashes(&farm) >= before + 2);
     farm.settle();
     assert_eq!(crashes(&farm), before + 2, "workers that one request cost");
+    watch.close();
 }
 
 #[test]
@@ -76,8 +78,9 @@ fn whoever_blames_the_store_for_every_birth_is_started_more_slowly() {
 /// The kernel says who ended a worker. What others do to it is not its app's fault, and nobody is told of it.
 #[test]
 fn a_worker_that_others_kill_before_it_began_costs_its_app_nothing() {
-    let farm = Setup::new(2).start();
+    let farm = Setup::new(3).start();
     let app = farm.script("app", "respond({ n: fazt.storage.kv.incr('n') })");
+    let watch = Watch::over(&farm);
     for round in 1..=10 {
         assert_eq!(app.get("/api/").json()["n"], 2 * round - 1);
         let idle = farm.idle_worker("app");
@@ -104,7 +107,7 @@ fn a_worker_that_others_kill_before_it_began_costs_its_app_nothing() {
     eventually(seconds(5), "nobody has the app", || !farm.workers().contains(&last.pid));
     let answer = app.get("/api/");
     assert_eq!(answer.status, 200, "{}", answer.text());
-    farm.settle();
+    watch.close();
 }
 
 /// The apps that workers are busy for.
@@ -164,6 +167,8 @@ fn an_app_that_talks_without_end_takes_no_others_place_in_the_log() {
     let quiet = farm.script("quiet", "console.log('a word')\nrespond('said')");
     assert_eq!((noisy.get("/api/").text(), quiet.get("/api/").text()), ("said".to_owned(), "said".to_owned()));
     eventually(seconds(5), "the first word is kept", || lines(&farm, "quiet").len() == 1);
+    // A neighbour that needs the store would be refused like everybody.
+    let watch = Watch::without_neighbour(&farm);
     let store = farm.child("fazt-store");
     store.signal(Signal::STOP);
     for _ in 0..40 {
@@ -176,6 +181,7 @@ fn an_app_that_talks_without_end_takes_no_others_place_in_the_log() {
     assert_eq!(lost["app"], "noisy", "{lost}");
     assert!(lost["lost"].as_u64() > Some(0), "{lost}");
     assert!(farm.runtime()["lostLogs"].as_u64() > Some(0));
+    watch.close();
 }
 
 /// Bodies that stop half way stay in memory until they are given up: one app's fill no more than its share.

@@ -10,6 +10,7 @@ use std::{
 use fazt_tests::{
     farm::Farm,
     http::{App, Request},
+    oracle::Watch,
     process,
     setup::Setup,
     wait::{Over, eventually, millis, promised, seconds},
@@ -20,6 +21,7 @@ use rustix::process::Signal;
 fn a_dump_comes_at_once_under_full_load() {
     let farm = Setup::new(3).start();
     let app = farm.script("app", "for(;;){}");
+    let watch = Watch::without_neighbour(&farm);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let _over = Over::when_left(&over);
@@ -54,17 +56,20 @@ fn a_dump_comes_at_once_under_full_load() {
             );
         }
     });
+    watch.close();
 }
 
 #[test]
 fn a_thousand_dumps_hurt_nobody() {
     let farm = Setup::new(2).start();
     let app = farm.script("app", "respond(200, 1)");
+    let watch = Watch::over(&farm);
     for _ in 0..1_000 {
         farm.signal(Signal::USR1);
     }
     farm.log.heard("totals");
     assert_eq!(app.get("/api/").status, 200);
+    watch.close();
 }
 
 /// What became of requests under a farm that was told to end.
@@ -170,7 +175,9 @@ fn an_idle_farm_ends_at_once_and_cleanly() {
 #[test]
 fn a_hangup_does_not_end_a_farm() {
     let farm = Setup::new(2).start();
+    let watch = Watch::over(&farm);
     farm.signal(Signal::HUP);
     farm.log.heard("SIGHUP changes nothing: restart the farm to read its configuration again");
     assert_eq!(App::at(farm.address, "localhost").get("/healthz").status, 200);
+    watch.close();
 }

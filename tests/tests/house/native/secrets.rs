@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-use fazt_tests::{process::Process, setup::Setup};
+use fazt_tests::{oracle::Watch, process::Process, setup::Setup};
 use rustix::process::geteuid;
 
 const SECRET: &str = "CANARY_SECRET_71c4e0";
@@ -36,7 +36,8 @@ fn no_secret_of_the_operator_is_in_a_worker_s_memory() {
         println!("N-21 not tried: only root may read a worker's memory");
         return;
     }
-    let farm = Setup::new(2).variable("MY_SECRET", SECRET).start();
+    let farm = Setup::new(3).variable("MY_SECRET", SECRET).start();
+    let watch = Watch::over(&farm);
     assert_eq!(farm.script("app", "respond({ n: fazt.storage.kv.incr('n') })").get("/api/").json()["n"], 1);
     farm.settle();
     assert!(remembers(&farm.router()), "where it is, it is found");
@@ -47,4 +48,5 @@ fn no_secret_of_the_operator_is_in_a_worker_s_memory() {
             assert!(!String::from_utf8_lossy(&text).contains(SECRET), "N-21 {file} of {process:?}");
         }
     }
+    watch.close();
 }
