@@ -51,8 +51,10 @@ pub(crate) fn tell(name: &str, liar: &mut Impostor, call: &Call, query: &str) {
             let _closed = rustix::net::shutdown(liar.router.socket(), rustix::net::Shutdown::Write);
             liar.rest();
         }
-        "kill" | "tgkill" | "socket" | "connect" | "abstract" | "open" | "peek" | "trace" | "take" | "run-memory"
-        | "make-run" | "file-run" | "thread" | "crash" => native::attempt(name, liar, call, query),
+        "kill" | "tgkill" | "socket" | "connect" | "abstract" | "path" | "datagram" | "exists" | "open" | "peek"
+        | "trace" | "take" | "run-memory" | "make-run" | "file-run" | "thread" | "crash" => {
+            native::attempt(name, liar, call, query)
+        }
         "op-until-max" | "op-until-zero" | "op-until-past" | "op-neighbour" | "op-write-flood" | "op-garbage"
         | "op-stolen" | "op-forged" | "op-flood" | "op-bare" => store::tell(name, liar, call),
         _ => messages(name, liar, call, query),

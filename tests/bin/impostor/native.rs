@@ -24,8 +24,12 @@ pub(crate) fn attempt(name: &str, liar: &mut Impostor, call: &Call, query: &str)
     let outcome = match name {
         "kill" | "tgkill" => signal(name, liar, number),
         "socket" => socket(number).map(drop),
-        "connect" => connect(number),
+        "connect" => connect(query),
+        "datagram" => ask_by_datagram(query),
         "abstract" => connect_by_name(query),
+        "path" => connect_by_path(query),
+        // SAFETY: no memory is involved; signal 0 only asks whether there is such a process.
+        "exists" => checked(unsafe { libc::kill(number, 0) }.into()),
         "open" => open(query),
         "peek" => peek(number),
         // SAFETY: no memory of ours is involved.
@@ -73,10 +77,20 @@ fn socket(family: i32) -> io::Result<OwnedFd> {
         .or_else(|_| made(unsafe { libc::socket(family, libc::SOCK_SEQPACKET, 0) }))
 }
 
-fn connect(port: i32) -> io::Result<()> {
+fn connect(address: &str) -> io::Result<()> {
     let socket = socket(libc::AF_INET)?;
-    let port = u16::try_from(port).unwrap();
-    rustix::net::connect(&socket, &std::net::SocketAddr::from(([127, 0, 0, 1], port)))?;
+    rustix::net::connect(&socket, &address.parse::<std::net::SocketAddr>().unwrap())?;
+    Ok(())
+}
+
+/// As whoever resolves a name.
+fn ask_by_datagram(address: &str) -> io::Result<()> {
+    std::net::UdpSocket::bind("127.0.0.1:0")?.send_to(b"?", address).map(drop)
+}
+
+fn connect_by_path(path: &str) -> io::Result<()> {
+    let socket = socket(libc::AF_UNIX)?;
+    rustix::net::connect(&socket, &rustix::net::SocketAddrUnix::new(path)?)?;
     Ok(())
 }
 

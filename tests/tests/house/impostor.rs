@@ -159,22 +159,24 @@ fn a_worker_may_die_as_it_likes() {
 #[test]
 fn a_call_that_nobody_begins_is_given_up() {
     let (farm, _programs) = farm("strict");
+    let watch = Watch::over(&farm);
     let told = lie(&farm, "unseen");
     assert_eq!((told.status, told.code().as_str()), (502, "worker_crashed"), "{}", told.text());
     assert_eq!(farm.log.one_finished(&told.id())["app"], "evil");
-    farm.settle();
+    watch.close();
 }
 
 /// A router that writes to a worker that does not read never waits for it past the clock.
 #[test]
 fn a_worker_that_does_not_read_is_killed_on_time() {
     let (farm, _programs) = farm("strict");
+    let watch = Watch::over(&farm);
     let body = vec![b'x'; 8 << 20];
     let request = Request::new("POST", "/api/deaf").body("application/octet-stream", body);
     let told = farm.app("evil").send(&request);
     assert_eq!((told.status, told.code().as_str()), (504, "timeout"));
     assert!(told.took < seconds(2), "{:?}", told.took);
-    farm.settle();
+    watch.close();
 }
 
 /// One whole answer was given: what comes after it is the liar's own affair, and ends it.
@@ -205,6 +207,7 @@ fn what_follows_an_answer_is_nobodys() {
 #[test]
 fn no_answer_reaches_another_client() {
     let (farm, _programs) = farm("strict");
+    let watch = Watch::over(&farm);
     let lies = ["two-replies", "talkative", "wrong-number", "done-wrong", "old-number"];
     thread::scope(|scope| {
         let evil = farm.app("evil");
@@ -230,12 +233,14 @@ fn no_answer_reaches_another_client() {
             });
         }
     });
+    watch.close();
 }
 
 /// An app whose workers die before their first answer is throttled, and nobody else is.
 #[test]
 fn workers_that_die_at_birth_do_not_storm() {
     let (farm, _programs) = farm("strict");
+    let watch = Watch::over(&farm);
     let before = farm.runtime()["respawns"].as_u64().unwrap();
     let echo = farm.app("echo").keeping();
     let until = std::time::Instant::now() + seconds(3);
@@ -258,6 +263,7 @@ fn workers_that_die_at_birth_do_not_storm() {
     });
     let births = farm.runtime()["respawns"].as_u64().unwrap() - before;
     assert!(births < 150, "{births} births for {tries} requests of an app that dies at birth");
+    watch.close();
 }
 
 #[test]
@@ -340,6 +346,7 @@ fn the_store_believes_no_worker() {
 #[test]
 fn what_a_worker_says_of_itself_is_shown_within_what_can_be() {
     let (farm, _programs) = farm("strict");
+    let watch = Watch::over(&farm);
     let told = lie(&farm, "boast");
     assert_eq!(told.text(), "from-boast");
     let trace = farm.trace(&told.id());
@@ -347,12 +354,14 @@ fn what_a_worker_says_of_itself_is_shown_within_what_can_be() {
     // Its last word may come after the answer.
     assert!(cpu <= whole + 5_000.0, "{trace}");
     assert!(trace["memoryPeak"].as_u64().unwrap() <= 64 << 20, "{trace}");
+    watch.close();
 }
 
 /// Floods of log lines and of frames cost their sender its life, not the router its memory.
 #[test]
 fn floods_are_bounded() {
     let (farm, _programs) = farm("strict");
+    let watch = Watch::over(&farm);
     let router = farm.router();
     lie(&farm, "honest");
     let before = router.resident_bytes();
@@ -363,4 +372,5 @@ fn floods_are_bounded() {
     farm.settle();
     let after = router.resident_bytes();
     assert!(after < before + (64 << 20), "the router grew from {before} to {after} bytes");
+    watch.close();
 }
