@@ -3,15 +3,16 @@
 use std::{
     sync::atomic::{AtomicBool, Ordering::SeqCst},
     thread,
+    time::Instant,
 };
 
 use fazt_tests::{
     bundle::Bundle,
     farm::Farm,
     http::Request,
-    oracle::{canary::Canary, census::Census},
+    oracle::{Watch, census::Census},
     setup::Setup,
-    wait::Over,
+    wait::{Over, promised, seconds},
 };
 use tar::EntryType;
 
@@ -118,7 +119,7 @@ fn a_deploy_is_atomic_under_load() {
         Bundle::of(&[("api/main.js", &main), ("api/lib.js", &lib), ("index.html", &number.to_string())]).bytes()
     };
     assert_eq!(farm.try_deploy("app", version(1)).status, 201);
-    let (canary, over) = (Canary::release(&farm), AtomicBool::new(false));
+    let (watch, over) = (Watch::over(&farm), AtomicBool::new(false));
     thread::scope(|scope| {
         let _over = Over::when_left(&over);
         let readers: Vec<_> = (0..3)
@@ -149,7 +150,30 @@ fn a_deploy_is_atomic_under_load() {
         }
         readers.into_iter().for_each(|reader| reader.join().unwrap());
     });
-    canary.was_well();
+    watch.close();
+}
+
+/// P-19: apps that come and change in a rush are each served as deployed, and whoever was there before is served as ever.
+#[test]
+fn three_hundred_apps_come_and_change_beside_a_neighbour() {
+    let farm = Setup::new(4).start();
+    let watch = Watch::over(&farm);
+    let (farm, started) = (&farm, Instant::now());
+    thread::scope(|scope| {
+        for client in 0..3 {
+            scope.spawn(move || {
+                for number in 0..100 {
+                    let name = format!("app-{client}-{number}");
+                    for version in if number % 4 == 0 { 1..=2 } else { 1..=1 } {
+                        let app = farm.script(&name, &format!("respond('{name} {version}')"));
+                        assert_eq!(app.get("/api/").text(), format!("{name} {version}"));
+                    }
+                }
+            });
+        }
+    });
+    assert!(started.elapsed() < promised(seconds(60)), "it took {:?}", started.elapsed());
+    watch.close();
 }
 
 #[test]
