@@ -6,7 +6,7 @@
 //! ([`fazt_protocol::share`]): who visits one app, or many, keeps nobody from another. Small ones are not counted: how many
 //! connections there may be bounds those.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 pub(super) use fazt_protocol::share::Full;
@@ -23,6 +23,8 @@ pub(super) const SMALL_BYTES: usize = 16 * 1024;
 pub struct Room {
     /// In bytes.
     shares: Mutex<Shares>,
+    /// How many large answers of each app's code are on their way.
+    answers: Mutex<HashMap<u64, usize>>,
 }
 
 /// A part of the room; given back when it is dropped.
@@ -37,14 +39,15 @@ pub struct Lease {
 /// An answer that has its room for as long as anybody holds a byte of it.
 struct Answer {
     body: Vec<u8>,
-    _room: Lease,
+    app: u64,
+    place: Lease,
 }
 
 impl Room {
     /// Room of so many bytes.
     #[must_use]
     pub fn new(shares: Shares) -> Arc<Self> {
-        Arc::new(Self { shares: Mutex::new(shares) })
+        Arc::new(Self { shares: Mutex::new(shares), answers: Mutex::default() })
     }
 
     /// No room yet, for an app, or for the farm's own pages.
@@ -53,17 +56,16 @@ impl Room {
         Lease { room: Arc::clone(self), app, bytes: 0 }
     }
 
-    /// Refuses who would run for an answer that finds no room, before it runs; not who holds none: however little the others
-    /// left, a small answer needs none.
+    /// Refuses who would run for an answer that finds no room, before it runs; not who has no large one on its way: however
+    /// little others left, or its own files, a small answer needs none.
     ///
     /// # Errors
     /// 503 where there is none.
     pub fn check(&self, app: u64) -> Result<(), Fault> {
-        let shares = self.shares.lock();
-        if shares.held_by(app) == 0 {
+        if !self.answers.lock().contains_key(&app) {
             return Ok(());
         }
-        shares.fits(Some(app), SMALL_BYTES).map_err(|_full| full())
+        self.shares.lock().fits(Some(app), SMALL_BYTES).map_err(|_full| full())
     }
 
     /// An app's answer with its room.
@@ -74,8 +76,11 @@ impl Room {
         if body.len() <= SMALL_BYTES {
             return Ok(body.into());
         }
-        let room = self.place(app, body.len())?;
-        Ok(Bytes::from_owner(Answer { body, _room: room }))
+        let place = self.place(app, body.len())?;
+        let mut answers = self.answers.lock();
+        let count = answers.entry(app).or_default();
+        *count = count.saturating_add(1);
+        Ok(Bytes::from_owner(Answer { body, app, place }))
     }
 
     /// Room for so many bytes of an app's answers.
@@ -120,6 +125,16 @@ impl Drop for Lease {
     }
 }
 
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let mut answers = self.place.room.answers.lock();
+        match answers.get_mut(&self.app) {
+            Some(count) if *count > 1 => *count = count.saturating_sub(1),
+            _ => drop(answers.remove(&self.app)),
+        }
+    }
+}
+
 impl AsRef<[u8]> for Answer {
     fn as_ref(&self) -> &[u8] {
         &self.body
@@ -153,7 +168,7 @@ mod tests {
         drop(part);
         assert!(keep(1).is_ok());
         drop(second);
-        assert!(room.shares.lock().is_whole(), "all of it is back");
+        assert!(room.shares.lock().is_whole() && room.answers.lock().is_empty(), "all of it is back");
     }
 
     #[test]
@@ -161,6 +176,7 @@ mod tests {
         let room = Room::new(Shares::new(4 * LARGE, 2));
         let places = (room.place_anyway(1, 2 * LARGE), room.place_anyway(1, LARGE));
         assert!(room.place(1, 1).is_err() && room.place(2, LARGE).is_err());
+        assert!(room.check(1).is_ok(), "what its code answers may be small");
         drop(places);
         assert!(room.place(2, LARGE).is_ok() && room.shares.lock().is_whole());
     }

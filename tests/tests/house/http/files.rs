@@ -117,13 +117,13 @@ fn files_that_nobody_takes_fill_no_more_than_their_apps_share() {
     // What the first holds leaves the second room for two of three.
     let sizes = [("first", 95 * MIB), ("second", 30 * MIB), ("third", 30 * MIB), ("fourth", 30 * MIB)];
     for (app, files) in [("wide", &sizes[..1]), ("many", &sizes[1..])] {
-        let texts: Vec<(String, String)> =
-            files.iter().map(|(name, bytes)| (format!("{name}.bin"), name[..1].repeat(*bytes))).collect();
+        let handler = ("api/main.js".to_owned(), "respond('small')".to_owned());
+        let large = files.iter().map(|(name, bytes)| (format!("{name}.bin"), name[..1].repeat(*bytes)));
+        let texts: Vec<(String, String)> = large.chain([handler]).collect();
         let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         farm.deploy(app, &files);
     }
     farm.deploy("other", &[("own.bin", &"o".repeat(10 * MIB))]);
-    let watch = Watch::over(&farm).unheard(4);
     let before = farm.router().resident_bytes();
     let mut clients = Vec::new();
     for (number, (app, path)) in
@@ -137,12 +137,12 @@ fn files_that_nobody_takes_fill_no_more_than_their_apps_share() {
     let refused = farm.app("many").get("/fourth.bin");
     assert_eq!((refused.status, refused.code().as_str()), (503, "overloaded"));
     assert_eq!((statuses(&farm, "wide"), statuses(&farm, "many")), (vec![200], vec![200, 200, 503]));
-    // What is on its way already, and what another app is sure of.
+    // Its code, what is on its way already, and what another app is sure of.
+    assert_eq!(farm.app("many").get("/api/").text(), "small");
     assert_eq!(farm.app("many").send(&Request::new("GET", "/third.bin").header("Range", "bytes=0-3")).text(), "tttt");
     assert_eq!(farm.app("other").get("/own.bin").body.len(), 10 * MIB);
     let more = farm.router().resident_bytes().saturating_sub(before);
     assert!(more < 240 * MIB as u64, "{more} bytes more");
     drop(clients);
     eventually(seconds(10), "its room is free again", || farm.app("many").get("/fourth.bin").status == 200);
-    watch.close();
 }

@@ -5,7 +5,6 @@ use fazt_tests::{
     bundle::Bundle,
     farm::Farm,
     http::{Answer, Request},
-    oracle::Watch,
     setup::Setup,
     wait::{eventually, seconds},
     wire::Wire,
@@ -101,10 +100,8 @@ fn hold_bodies(farm: &Farm, app: &str, share: &[usize], held: usize) -> Vec<Wire
 fn whoever_has_no_answer_on_its_way_has_room_for_one_whatever_others_hold() {
     let farm = patient(Setup::new(4)).start();
     (0..=SURE).for_each(|number| drop(farm.script(&name(number), SOURCE)));
-    let shares = shares();
-    let watch = Watch::over(&farm).unheard(shares.iter().map(Vec::len).sum());
     let mut wires = Vec::new();
-    for (number, share) in shares.iter().enumerate() {
+    for (number, share) in shares().iter().enumerate() {
         let app = name(number);
         assert_eq!(answer_of(&farm, &app, LARGEST).body.len(), LARGEST, "{app}");
         wires.extend(hold_answers(&farm, &app, share));
@@ -116,7 +113,6 @@ fn whoever_has_no_answer_on_its_way_has_room_for_one_whatever_others_hold() {
     assert_eq!(farm.execute("app-0", "'x'.repeat(100000)")["result"].as_str().map(str::len), Some(100_000));
     drop(wires);
     eventually(seconds(10), "there is room again", || answer_of(&farm, &seventeenth, LARGEST).status == 200);
-    watch.close();
 }
 
 #[test]
