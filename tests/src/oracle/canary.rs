@@ -38,7 +38,7 @@ module.exports = (request) => {
 }";
 
 /// What a request of the neighbour takes at most, but for one in a hundred: every other one waits for a disk.
-const USUAL: Duration = millis(100);
+const USUAL: Duration = millis(75);
 
 /// Between two requests: it is to be there all the time, and neither to be the load itself nor to use up, in the few seconds of
 /// a test, what one connection may bring.

@@ -5,14 +5,24 @@ use std::{
     fs,
     hint::black_box,
     io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
+    process::Command,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
 };
 
 use fazt_tests::{
+    farm::Farm,
+    http::{App, Request},
     log::Log,
-    oracle::Watch,
+    oracle::{
+        Watch,
+        canary::{self, Canary},
+        census::Census,
+    },
+    process::Process,
     programs,
     setup::Setup,
     wait::{Over, eventually, millis, promised, seconds},
@@ -36,6 +46,9 @@ fn a_log_that_nobody_reads_holds_up_nobody() {
     farm.deploy("site", &[("index.html", "a page")]);
     let app = farm.script("app", "respond('here')");
     let counting = farm.script("counting", "respond(String(fazt.storage.kv.incr('n')))");
+    let victim = canary::deploy(&farm);
+    let census = Census::take(&farm);
+    let canary = Canary::ask(victim);
     // More lines than queue and pipe hold.
     thread::scope(|scope| {
         for _client in 0..2 {
@@ -54,12 +67,14 @@ fn a_log_that_nobody_reads_holds_up_nobody() {
     for n in 1..=5 {
         assert_eq!(counting.get("/api/").text(), n.to_string());
     }
+    canary.was_well();
     // Once it is read again, the log says how much of it is missing.
     let log = Log::follow(log);
     eventually(seconds(10), "the loss is told", || {
         assert_eq!(app.get("/api/").text(), "here");
         log.text().contains("were lost")
     });
+    census.holds(&farm);
 }
 
 /// Four that never rest, on as many cores as there are.
@@ -93,7 +108,7 @@ fn a_farm_without_births_goes_on_with_what_it_has() {
     let (worker, away) = (programs.path().join("fazt-worker"), programs.path().join("away"));
     fs::rename(&worker, &away).unwrap();
     farm.child("fazt-zygote").kill();
-    farm.children("fazt-worker").iter().for_each(fazt_tests::process::Process::kill);
+    farm.children("fazt-worker").iter().for_each(Process::kill);
     let refused = eventually(seconds(10), "no worker is left", || {
         let answer = app.get("/api/");
         (answer.status != 200).then_some(answer)
@@ -113,6 +128,93 @@ fn a_farm_without_births_goes_on_with_what_it_has() {
     fs::rename(&away, &worker).unwrap();
     eventually(promised(seconds(10)), "it serves again", || app.get("/api/").status == 200);
     farm.settle();
+}
+
+/// A cause for which no worker can be born, and what the log says then.
+struct Cause {
+    said: &'static str,
+    begin: fn(&Process),
+    end: fn(&Process),
+}
+
+/// How many pid namespaces may be made below the zygote's user namespace.
+fn pid_namespaces(zygote: &Process, most: u32) {
+    let write = format!("echo {most} >/proc/sys/user/max_pid_namespaces");
+    let status = Command::new("nsenter")
+        .args(["--preserve-credentials", "--user", "--target", &zygote.pid.to_string(), "sh", "-c", &write])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+/// Whose limits are met while nobody is there to serve: whoever asks is told so, files are served, and it goes on afterwards.
+fn births_are_refused(farm: &Farm, cause: &Cause) {
+    let app = farm.script("app", "respond('here')");
+    farm.deploy("site", &[("index.html", "a page")]);
+    assert_eq!(app.get("/api/").status, 200);
+    let watch = Watch::without_neighbour(farm);
+    let (zygote, before) = (farm.child("fazt-zygote"), farm.log.mark());
+    (cause.begin)(&zygote);
+    farm.children("fazt-worker").iter().for_each(Process::kill);
+    let refused = eventually(seconds(10), "no worker is left", || {
+        let answer = app.get("/api/");
+        (answer.status != 200).then_some(answer)
+    });
+    assert!(["queue_timeout", "overloaded"].contains(&refused.code().as_str()), "{}", refused.text());
+    assert_eq!(farm.app("site").get("/").text(), "a page");
+    let tries = || farm.log.events(before).iter().filter(|event| event.to_string().contains(cause.said)).count();
+    eventually(seconds(10), "the log says why", || tries() > 0);
+    let tried = tries();
+    let waited = app.get("/api/").took + app.get("/api/").took + app.get("/api/").took;
+    let tried = tries().saturating_sub(tried);
+    assert!(tried as u128 <= waited.as_millis() / 5 + 50, "{tried} tries in {waited:?}");
+    (cause.end)(&zygote);
+    eventually(promised(seconds(10)), "it serves again", || app.get("/api/").status == 200);
+    watch.close();
+}
+
+/// No pid namespace more: ENOSPC.
+#[test]
+fn a_farm_that_may_make_no_more_namespaces_says_so_and_goes_on() {
+    if !geteuid().is_root() {
+        eprintln!("P-11 not tried: only root may change what another one's namespaces allow");
+        return;
+    }
+    let farm = Setup::new(2).flag("--queue-timeout", "300ms").start();
+    let cause = Cause {
+        said: "ENOSPC",
+        begin: |zygote| pid_namespaces(zygote, 0),
+        end: |zygote| pid_namespaces(zygote, 10_000),
+    };
+    births_are_refused(&farm, &cause);
+}
+
+/// P-22: what cannot be written is lost, and nobody waits for it.
+#[test]
+fn a_log_whose_disk_is_full_holds_up_nobody() {
+    let programs =
+        programs::copied(&[("router", "fazt-router"), ("fazt-store", "fazt-store"), ("fazt-worker", "fazt-worker")]);
+    let script = format!("#!/bin/sh\nexec {}/router \"$@\" 2>/dev/full\n", programs.path().display());
+    let path = programs.path().join("fazt-router");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let setup = Setup::new(3).programs(programs.path()).lent(listener.into());
+    let starting = setup.spawn();
+    eventually(seconds(20), "the farm is ready", || {
+        let ready = App::at(address, "localhost").try_send(&Request::new("GET", "/readyz"));
+        ready.is_ok_and(|answer| answer.status == 200)
+    });
+    let farm = starting.serving(&address.to_string(), Log::default());
+    let app = farm.script("app", "console.log('a word'); respond(String(fazt.storage.kv.incr('n')))");
+    let victim = canary::deploy(&farm);
+    let census = Census::take(&farm);
+    let canary = Canary::ask(victim);
+    for n in 1..=300 {
+        assert_eq!(app.get("/api/").text(), n.to_string());
+    }
+    canary.was_well();
+    census.holds(&farm);
 }
 
 /// The same address always ends its worker: its requests end with their reason, all others are served.
@@ -188,7 +290,8 @@ fn when_memory_runs_out_a_worker_goes_first() {
     let greedy = "const all = []; for (let i = 0; i < 55; i++) all.push(new Uint8Array(1 << 20).fill(1));
         const until = Date.now() + 1500; while (Date.now() < until); respond(String(all.length))";
     let app = farm.script("greedy", greedy);
-    farm.settle();
+    // A neighbour's worker might be the one that goes.
+    let watch = Watch::without_neighbour(&farm);
     let (router, store) = (farm.router(), farm.child("fazt-store"));
     let zygote = farm.child("fazt-zygote");
     // Children that are born from now on are in it too.
@@ -208,5 +311,6 @@ fn when_memory_runs_out_a_worker_goes_first() {
     assert!(router.is_alive() && store.is_alive(), "router {router:?}, store {store:?}");
     let small = farm.script("small", "respond(fazt.storage.kv.incr('n') === 1)");
     eventually(promised(seconds(10)), "others are served", || small.get("/api/").status == 200);
+    watch.close();
     farm.kill(seconds(5));
 }
