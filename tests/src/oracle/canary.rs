@@ -37,8 +37,10 @@ module.exports = (request) => {
   return all
 }";
 
-/// What a request of the neighbour takes at most, but for one in a hundred: every other one waits for a disk.
-const USUAL: Duration = millis(75);
+/// What a request of the neighbour that reads takes at most, but for one in a hundred.
+const READ: Duration = millis(75);
+/// The same of one that writes: it waits for a disk, to which tests beside this one flush their deploys.
+const WRITE: Duration = millis(200);
 
 /// Between two requests: it is to be there all the time, and neither to be the load itself nor to use up, in the few seconds of
 /// a test, what one connection may bring.
@@ -62,7 +64,8 @@ struct Book {
     acknowledged: BTreeSet<String>,
     unknown: BTreeSet<String>,
     failures: Vec<Failure>,
-    took: Vec<Duration>,
+    /// Of each answer: whether it was for a write, and how long it took.
+    took: Vec<(bool, Duration)>,
     /// How many of them came before anything happened, and before all was over.
     bounds: (usize, usize),
 }
@@ -75,10 +78,17 @@ pub fn deploy(farm: &Farm) -> App {
     app
 }
 
-/// How long all but one in a hundred of its requests may take, by what they take where nothing else happens.
-#[must_use]
-pub fn patience(idle: Duration) -> Duration {
-    promised(USUAL).max(idle.saturating_mul(3))
+/// How long all but one in a hundred of the neighbour's requests of a kind took.
+#[derive(Debug)]
+pub struct Usual {
+    /// The kind.
+    pub what: &'static str,
+    /// While nothing else happened, before and afterwards.
+    pub idle: Duration,
+    /// Between.
+    pub busy: Duration,
+    /// What they may take then, by what they take where nothing else happens.
+    pub most: Duration,
 }
 
 impl Canary {
@@ -126,14 +136,17 @@ impl Canary {
         book.bounds.1 = book.took.len();
     }
 
-    /// How long all but one in a hundred of its requests took: while nothing else happened, before and afterwards, and
-    /// between.
+    /// How long its reads and its writes took.
     #[must_use]
-    pub fn usual(&self) -> (Duration, Duration) {
+    pub fn usual(&self) -> [Usual; 2] {
         let book = self.book.lock().unwrap();
         let (before, rest) = book.took.split_at(book.bounds.0);
         let (between, after) = rest.split_at(book.bounds.1.saturating_sub(book.bounds.0));
-        (most_of(before).max(most_of(after)), most_of(between))
+        [("reads", false, READ), ("writes", true, WRITE)].map(|(what, kind, most)| {
+            let idle = most_of(before, kind).max(most_of(after, kind));
+            let most = promised(most).max(idle.saturating_mul(3));
+            Usual { what, idle, busy: most_of(between, kind), most }
+        })
     }
 
     /// Ends it: all must have been answered well, and all that was acknowledged be there, once.
@@ -161,13 +174,13 @@ impl Canary {
             let known = book.acknowledged.contains(token) || book.unknown.contains(token);
             assert!(known && *count == 1, "{token} was written {count} times, or by nobody");
         }
-        (book.failures.clone(), book.took.iter().max().copied().unwrap_or_default())
+        (book.failures.clone(), book.took.iter().map(|(_, took)| *took).max().unwrap_or_default())
     }
 }
 
-/// What all but one in a hundred are within; of fewer, all but one.
-fn most_of(took: &[Duration]) -> Duration {
-    let mut sorted = took.to_vec();
+/// What all but one in a hundred of a kind are within; of fewer, all but one.
+fn most_of(took: &[(bool, Duration)], kind: bool) -> Duration {
+    let mut sorted: Vec<Duration> = took.iter().filter(|(of, _)| *of == kind).map(|(_, took)| *took).collect();
     sorted.sort_unstable();
     let beyond = (sorted.len() / 100).max(1);
     sorted.iter().rev().nth(beyond).copied().unwrap_or_default()
@@ -185,7 +198,7 @@ fn ask_once(app: &App, number: usize, book: &Mutex<Book>) {
         Ok(answer) => answer.json()["said"] == token.as_str(),
         Err(_) => false,
     };
-    book.took.extend(answer.as_ref().map(|answer| answer.took));
+    book.took.extend(answer.as_ref().map(|answer| (is_write, answer.took)));
     match (is_write, well) {
         (true, true) => drop(book.acknowledged.insert(token)),
         (true, false) => drop(book.unknown.insert(token)),

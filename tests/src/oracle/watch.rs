@@ -4,7 +4,7 @@ use crate::{
     farm::Farm,
     http::App,
     oracle::{
-        canary::{self, Canary, patience},
+        canary::{self, Canary, Usual},
         census::Census,
         log::Record,
     },
@@ -85,11 +85,13 @@ impl<'a> Watch<'a> {
 fn was_well_and_in_time(canary: Canary) {
     canary.idle_from_now();
     canary.sings(IDLE);
-    let (idle, usual) = canary.usual();
+    let usual = canary.usual();
     canary.was_well();
-    eprintln!("the neighbour's usual time: {usual:?}, {idle:?} when idle, of {:?}", patience(idle));
-    assert!(
-        usual <= patience(idle),
-        "all but one in a hundred of the neighbour's requests took up to {usual:?}; {idle:?} when idle"
-    );
+    eprintln!("the neighbour: {usual:?}");
+    for Usual { what, idle, busy, most } in usual {
+        assert!(
+            busy <= most,
+            "all but one in a hundred of the neighbour's {what} took up to {busy:?}; {idle:?} when idle, of {most:?}"
+        );
+    }
 }
