@@ -4,7 +4,7 @@
 //! Tries everything, but where the sandbox is off: what is missing is a line, not an error. The process that runs this has
 //! no other use, since it ends up in the nest itself.
 
-use fazt_jail::{JailError, Layer, LayerReport, Layers, Nest, Strictness, landlock_gap, probe, start_again_inside};
+use fazt_jail::{JailError, Layer, LayerReport, Nest, Strictness, in_force, landlock_gap, probe, start_again_inside};
 use fazt_protocol::spawn::Role;
 use serde_json::json;
 
@@ -23,9 +23,7 @@ pub fn run(flags: &Flags) -> Result<i32, JailError> {
     let nest = Nest::settle(strictness, arrival)?;
     let reports = probe(&nest, flags.limits(Role::Worker))?;
     reports.iter().for_each(|report| println!("{}", line(report)));
-    let there = reports.iter().filter(|report| report.missing.is_none());
-    let layers = there.fold(Layers::NONE, |layers, report| layers.with(report.layer));
-    println!("{}", json!({ "tier": layers.tier() }));
+    println!("{}", json!({ "tier": in_force(&reports).tier() }));
     let complete = reports.iter().all(LayerReport::is_enough);
     Ok(i32::from(!complete))
 }

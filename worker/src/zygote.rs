@@ -18,8 +18,8 @@ use std::{
 };
 
 use fazt_jail::{
-    Arrival, Born, JailError, Jailed, Kin, LayerReport, Layers, Limits, Nest, Newborn, Offspring, Policy, Strictness,
-    clone_into, close_others, die_with_parent, enter, probe, start_again_inside,
+    Arrival, Born, JailError, Jailed, Kin, LayerReport, Limits, Nest, Newborn, Offspring, Policy, Strictness,
+    clone_into, close_others, die_with_parent, enter, in_force, probe, start_again_inside,
 };
 use fazt_protocol::{
     Breach, board,
@@ -183,8 +183,7 @@ fn prepare<T>(
 
 /// The trial's outcome as the router is told it.
 fn describe(reports: &[LayerReport]) -> Jail {
-    let there = reports.iter().filter(|report| report.missing.is_none());
-    let layers = there.fold(Layers::NONE, |layers, report| layers.with(report.layer));
+    let layers = in_force(reports);
     let missing = reports.iter().filter_map(|report| Some((report.layer.to_string(), report.missing?.to_string())));
     Jail { layers: layers.bits(), tier: layers.tier().to_owned(), missing: missing.collect() }
 }

@@ -53,10 +53,14 @@ exec unshare --user sh -c '
 "#,
         here = programs.path().display()
     );
+    in_place_of_the_router(&programs, &script);
+    programs
+}
+
+fn in_place_of_the_router(programs: &TempDir, script: &str) {
     let path = programs.path().join("fazt-router");
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    programs
 }
 
 /// What Docker's default profile refuses of what a jail is made of (moby, profiles/seccomp/default.json): who has no
@@ -73,9 +77,7 @@ fn contained(refusals: &[&str]) -> TempDir {
     ]);
     let here = programs.path().display();
     let script = format!("#!/bin/sh\nexec {here}/contained {} -- {here}/router \"$@\"\n", refusals.join(" "));
-    let path = programs.path().join("fazt-router");
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    in_place_of_the_router(&programs, &script);
     programs
 }
 

@@ -48,7 +48,7 @@ pub enum JailError {
     /// unshare(CLONE_NEWUTS) or sethostname was refused.
     #[error("enter a uts namespace: {0}")]
     UtsNamespace(Errno),
-    /// clone3 failed.
+    /// clone3, or clone where there is none, failed.
     #[error("clone a process: {0}")]
     Clone(Errno),
     /// close_range or dup2 failed.

@@ -50,7 +50,7 @@ pub use self::{
     nest::{ABORTED, Nest},
     parent::die_with_parent,
     policy::{Limits, Policy},
-    probe::{LayerReport, probe},
+    probe::{LayerReport, in_force, probe},
     threshold::{Arrival, start_again_inside},
 };
 use crate::ledger::Ledger;

@@ -21,7 +21,7 @@ use crate::{
     clone::{Born, Kin, Newborn, clone},
     error::{JailError, advice},
     identity::errno_of,
-    layers::Layer,
+    layers::{Layer, Layers},
     ledger::Reason,
     nest::Nest,
     policy::{Limits, Policy},
@@ -48,6 +48,13 @@ impl LayerReport {
     pub fn is_enough(&self) -> bool {
         matches!(self.missing, None | Some(Reason::StoodInFor(_))) || self.layer.is_for_root_alone()
     }
+}
+
+/// The layers that are in force by a table.
+#[must_use]
+pub fn in_force(reports: &[LayerReport]) -> Layers {
+    let there = reports.iter().filter(|report| report.missing.is_none());
+    there.fold(Layers::NONE, |layers, report| layers.with(report.layer))
 }
 
 /// Two bytes a layer from the child: a word, and a number that belongs to it.
