@@ -131,10 +131,16 @@ impl Shares {
         self.held(Some(app)).sum()
     }
 
+    /// What all hold together.
+    #[must_use]
+    pub fn held_by_all(&self) -> usize {
+        [self.common, self.floors, self.own].iter().fold(0, |sum, pool| sum.saturating_add(pool.held))
+    }
+
     /// Whether nobody holds anything.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.held.is_empty() && [self.common, self.floors, self.own].iter().all(|pool| pool.held == 0)
+        self.held.is_empty() && self.held_by_all() == 0
     }
 
     fn held(&self, app: Option<u64>) -> Held {
@@ -207,6 +213,7 @@ mod tests {
         shares.give(Some(4), 4);
         shares.give(Some(1), 40);
         assert_eq!((shares.held_by(1), shares.take(Some(1), 8)), (2, Ok(())), "what all share is given back first");
+        assert_eq!(shares.held_by_all(), (1..6).map(|app| shares.held_by(app)).sum());
         (1..6).for_each(|app| shares.give(Some(app), shares.held_by(app)));
         assert!(shares.is_whole());
     }

@@ -1,4 +1,4 @@
-//! `GET /api/_debug/runtime`: the pool, each worker, the totals, the store.
+//! `GET /api/_debug/runtime`: the pool, each worker, the totals, the bodies in memory, the store.
 
 use fazt_protocol::registry;
 use http::StatusCode;
@@ -16,7 +16,18 @@ struct Runtime {
     #[serde(flatten)]
     farm: farm::status::Status,
     uptime_ms: f64,
+    bodies: Bodies,
     store: Option<Store>,
+}
+
+/// What large bodies take of the router's memory.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Bodies {
+    /// Of requests, until their app has answered.
+    request_bytes: usize,
+    /// Of answers, until their client has them.
+    answer_bytes: usize,
 }
 
 /// What the farm tells of its store.
@@ -46,7 +57,9 @@ pub(super) async fn show(passage: Passage) -> Departure {
     farm.name_apps(|id| apps.iter().find(|served| served.app.id == id).map(|served| served.name.to_string()));
     let store = if house.store.is_up() { house.store.status().await.ok().map(Store::from) } else { None };
     let uptime_ms = house.started.elapsed().as_secs_f64() * 1_000.0;
-    let runtime = Runtime { farm, uptime_ms, store };
+    let (request_bytes, answer_bytes) = passage.session.budget.held();
+    let bodies = Bodies { request_bytes, answer_bytes };
+    let runtime = Runtime { farm, uptime_ms, bodies, store };
     let outcome = json(StatusCode::OK, &runtime);
     Departure { entry: passage.entry, outcome }
 }

@@ -69,6 +69,12 @@ impl Budget {
         let shares = || Shares::new(bytes, PARTS).with_floors(BODY_BYTES, FLOORS);
         Arc::new(Self { requests: Room::new(shares().with_own(ARCHIVE_BYTES)), answers: Room::new(shares()) })
     }
+
+    /// How many bytes requests and answers hold now, in that order.
+    #[must_use]
+    pub fn held(&self) -> (usize, usize) {
+        (self.requests.held(), self.answers.held())
+    }
 }
 
 /// Makes room in `whole` for that many bytes more, of `most` that may come in all. It doubles, so that a long body is not

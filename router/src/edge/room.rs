@@ -50,6 +50,12 @@ impl Room {
         Arc::new(Self { shares: Mutex::new(shares), answers: Mutex::default() })
     }
 
+    /// How many bytes of it are taken.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.shares.lock().held_by_all()
+    }
+
     /// No room yet, for an app, or for the farm's own pages.
     #[must_use]
     pub fn lease(self: &Arc<Self>, app: Option<u64>) -> Lease {

@@ -56,6 +56,13 @@ fn body_of(farm: &Farm, app: &str, bytes: usize) -> Answer {
     farm.app(app).send(&Request::new("POST", "/api/").body("application/octet-stream", vec![b'x'; bytes]))
 }
 
+/// Waits until bodies of requests (`requestBytes`) or of answers (`answerBytes`) hold what those apps have that have their share:
+/// the last byte of an answer is with its client a moment before its room is given back.
+fn await_held(farm: &Farm, which: &str, apps: usize) {
+    let bytes: usize = shares().iter().take(apps).flatten().sum();
+    eventually(seconds(10), &format!("{bytes} {which} are held"), || farm.runtime()["bodies"][which] == bytes);
+}
+
 fn deploy(farm: &Farm) {
     let told = farm.try_deploy("operators", Bundle::of(&[("large.bin", &"x".repeat(40 * MIB))]).bytes());
     assert_eq!(told.status, 201, "{}", told.text());
@@ -104,6 +111,7 @@ fn whoever_has_no_answer_on_its_way_has_room_for_one_whatever_others_hold() {
     for (number, share) in shares().iter().enumerate() {
         let app = name(number);
         assert_eq!(answer_of(&farm, &app, LARGEST).body.len(), LARGEST, "{app}");
+        await_held(&farm, "answerBytes", number);
         wires.extend(hold_answers(&farm, &app, share));
         assert_eq!(answer_of(&farm, &app, 1).code(), "overloaded", "{app} has its share");
     }
@@ -123,6 +131,7 @@ fn whoever_has_no_body_in_hand_and_the_operator_have_room_for_one_whatever_other
     for (number, share) in shares().iter().enumerate() {
         let app = name(number);
         assert_eq!(body_of(&farm, &app, LARGEST).text(), LARGEST.to_string(), "{app}");
+        await_held(&farm, "requestBytes", number);
         wires.extend(hold_bodies(&farm, &app, share, wires.len()));
     }
     deploy(&farm);
