@@ -64,7 +64,14 @@ pub async fn beat(house: Arc<House>) {
 }
 
 fn totals(status: &Status) {
-    tracing::info!(target: "dump", queued = status.queued, spawning = status.spawning, dying = status.dying, "queue");
+    tracing::info!(
+        target: "dump",
+        queued = status.queued,
+        spares = status.spares,
+        spawning = status.spawning,
+        dying = status.dying,
+        "queue"
+    );
     tracing::info!(
         target: "dump",
         pool_size = status.pool_size,

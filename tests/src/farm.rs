@@ -127,6 +127,13 @@ impl Farm {
         all.into_iter().filter(|child| child.name == name && !child.is_zombie()).collect()
     }
 
+    /// The processes of all workers, the spare one too, once the pool is at rest: nobody is half way into its jail.
+    #[must_use]
+    pub fn worker_processes(&self) -> Vec<Process> {
+        self.settle();
+        self.children("fazt-worker")
+    }
+
     /// The pids of the workers that the pool holds, in order.
     #[must_use]
     pub fn workers(&self) -> Vec<i32> {

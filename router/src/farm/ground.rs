@@ -30,8 +30,9 @@ use super::{
 };
 use crate::store::Store;
 
-/// How often the pool looks for what to do ahead of need.
-const TEND_EVERY: Duration = Duration::from_millis(250);
+/// Workers that stand by, so that the successor of one that is killed is there before it is gone. One is ready again in less
+/// than a millisecond after it was needed; those that are killed together come one after the other.
+const SPARES: usize = 1;
 
 thread_local! {
     /// The runtime that this thread runs.
@@ -119,7 +120,12 @@ impl Ground {
     #[must_use]
     pub fn new(config: Config, means: Means) -> Arc<Self> {
         let Means { store, births, jail, cgroup, logs, counts, homes } = means;
-        let size = Size { workers: config.workers, app_max: config.app_max_workers, queue_depth: config.queue_depth };
+        let size = Size {
+            workers: config.workers,
+            app_max: config.app_max_workers,
+            spares: SPARES,
+            queue_depth: config.queue_depth,
+        };
         Arc::new_cyclic(|this| Self {
             config,
             control: Handle::current(),
@@ -144,20 +150,10 @@ impl Ground {
         })
     }
 
-    /// Orders the first workers, and tends the pool from now on.
-    pub fn open(self: &Arc<Self>) {
+    /// Orders the first workers.
+    pub fn open(&self) {
         let births = self.pool.lock().lacking();
         self.order_births(births, false);
-        let this = self.this.clone();
-        self.control.spawn(async move {
-            let mut tick = tokio::time::interval(TEND_EVERY);
-            loop {
-                tick.tick().await;
-                let Some(ground) = this.upgrade() else { return };
-                let orders = ground.pool.lock().tend(Instant::now());
-                ground.follow(orders);
-            }
-        });
     }
 
     /// The next call's number. No worker can tell it from those before: a reply that was sent before its call names none.
@@ -246,7 +242,7 @@ impl Ground {
 
     /// A version is no longer served.
     pub fn forget(&self, app: u64, keep: Option<u64>) {
-        let orders = self.pool.lock().forget(app, keep);
+        let orders = self.pool.lock().forget(app, keep, Instant::now());
         self.follow(orders);
     }
 

@@ -2,25 +2,23 @@
 //!
 //! A worker is blank, or bound to one app and version for life. The decision for a request, in this order: an idle worker of
 //! its app (of the caller's runtime first, of these the one used last); a blank; the least recently used idle worker of
-//! another app is retired and its successor awaited; wait. An app never holds more than its cap; while no worker has loaded
+//! another app is retired and its successor serves; wait. An app never holds more than its cap; while no worker has loaded
 //! it at this version, one at a time tries. A worker that comes free is given up where another app waits and holds at least
-//! two fewer, and one blank is kept ahead of need by retiring a worker that has been idle for long.
+//! two fewer.
+//!
+//! Beside those that serve there are spares: blanks that are ready. Whoever leaves has its successor in the same moment.
 
 mod choice;
 mod decision;
 
 use std::{
-    collections::{HashMap, HashSet},
-    time::{Duration, Instant},
+    collections::{HashMap, HashSet, VecDeque},
+    time::Instant,
 };
 
-pub use decision::{AppKey, Claim, Orders, Seated, Size, Taken};
+pub use decision::{AppKey, Claim, Crowd, Orders, Seated, Size, Taken};
 
 use super::queue::{Queues, Waiter};
-
-/// How long a worker must have been idle before it is retired ahead of need. Sooner, apps that take turns would throw out
-/// each other's workers without anybody waiting.
-pub const IDLE_LONG: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Seat<D> {
@@ -40,6 +38,14 @@ impl<D> Seat<D> {
     }
 }
 
+/// A blank that is ready to take the place of one that leaves.
+#[derive(Debug)]
+struct Spare<D> {
+    worker: u64,
+    home: usize,
+    door: D,
+}
+
 /// The pool. `D` is the way to a worker, `W` someone who waits for one.
 #[derive(Debug)]
 pub struct Pool<D, W> {
@@ -47,6 +53,8 @@ pub struct Pool<D, W> {
     seats: HashMap<u64, Seat<D>>,
     /// Workers without a request, the one used last at the end.
     resting: Vec<u64>,
+    /// The one that came first goes first.
+    spares: VecDeque<Spare<D>>,
     coming: usize,
     dying: HashSet<u64>,
     queues: Queues<W>,
@@ -57,7 +65,15 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
     #[must_use]
     pub fn new(size: Size) -> Self {
         let queues = Queues::new(size.queue_depth);
-        Self { size, seats: HashMap::new(), resting: Vec::new(), coming: 0, dying: HashSet::new(), queues }
+        Self {
+            size,
+            seats: HashMap::new(),
+            resting: Vec::new(),
+            spares: VecDeque::new(),
+            coming: 0,
+            dying: HashSet::new(),
+            queues,
+        }
     }
 
     /// A request wants a worker of `app`.
@@ -71,7 +87,7 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
             Some(taken) => Claim::Taken(taken, waiter),
             None => match self.queues.push(app, waiter) {
                 Ok(()) => {
-                    self.make_room(app, &mut orders);
+                    self.make_room(app, now, &mut orders);
                     Claim::Queued
                 }
                 Err(waiter) => Claim::Full(waiter),
@@ -90,12 +106,11 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
     /// A newborn worker is ready.
     pub fn join(&mut self, worker: u64, home: usize, door: D, now: Instant) -> Orders<D, W> {
         self.coming = self.coming.saturating_sub(1);
-        self.seats
-            .insert(worker, Seat { home, door, seated: Seated::Blank, fresh: false, forgotten: false, since: now });
-        self.resting.push(worker);
+        self.spares.push_back(Spare { worker, home, door });
+        self.fill(now);
         let mut orders = Orders::none();
         self.serve_waiting(now, &mut orders);
-        self.make_room_for_waiting(&mut orders);
+        self.make_room_for_waiting(now, &mut orders);
         orders.births = self.lacking();
         orders
     }
@@ -111,7 +126,7 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         if let Some(seat) = self.seats.get_mut(&worker) {
             seat.fresh = false;
             self.serve_waiting(now, &mut orders);
-            self.make_room_for_waiting(&mut orders);
+            self.make_room_for_waiting(now, &mut orders);
             orders.births = self.lacking();
         }
         orders
@@ -127,7 +142,7 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         seat.since = now;
         let home = seat.home;
         if seat.forgotten || self.should_give_up(app) {
-            self.retire(worker, &mut orders);
+            self.retire(worker, now, &mut orders);
         } else {
             self.resting.push(worker);
             if let Some(waiter) = self.queues.pop(app, home)
@@ -137,7 +152,7 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
             }
         }
         self.serve_waiting(now, &mut orders);
-        self.make_room_for_waiting(&mut orders);
+        self.make_room_for_waiting(now, &mut orders);
         orders.births = self.lacking();
         orders
     }
@@ -167,7 +182,7 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         }
     }
 
-    /// A worker is ending or has ended: its place is free at once, its successor is ordered.
+    /// A worker is ending or has ended: its place is free at once, for a spare one, and another one is ordered.
     pub fn leave(&mut self, worker: u64, now: Instant) -> Orders<D, W> {
         let mut orders = Orders::none();
         if let Some(seat) = self.seats.remove(&worker) {
@@ -177,7 +192,11 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
             if let (true, Seated::Busy(app)) = (seat.fresh, seat.seated) {
                 self.queues.defer(app);
             }
+        } else if let Some(at) = self.spares.iter().position(|spare| spare.worker == worker) {
+            self.spares.remove(at);
+            self.dying.insert(worker);
         }
+        self.fill(now);
         self.serve_waiting(now, &mut orders);
         orders.births = self.lacking();
         orders
@@ -190,7 +209,7 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
     }
 
     /// A version is no longer served: its idle workers end now, its busy ones after their request.
-    pub fn forget(&mut self, app: u64, keep: Option<u64>) -> Orders<D, W> {
+    pub fn forget(&mut self, app: u64, keep: Option<u64>, now: Instant) -> Orders<D, W> {
         let mut orders = Orders::none();
         let old: Vec<u64> = self
             .seats
@@ -204,24 +223,9 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
             })
             .collect();
         for worker in old {
-            self.retire(worker, &mut orders);
+            self.retire(worker, now, &mut orders);
         }
-        orders.births = self.lacking();
-        orders
-    }
-
-    /// Now and then: keeps one blank ahead of need.
-    pub fn tend(&mut self, now: Instant) -> Orders<D, W> {
-        let mut orders = Orders::none();
-        let blanks = self.seats.values().filter(|seat| seat.seated == Seated::Blank).count();
-        if blanks.saturating_add(self.coming) == 0 {
-            let oldest = self.oldest_idle(|_| true).filter(|worker| {
-                self.seats.get(worker).is_some_and(|seat| now.saturating_duration_since(seat.since) >= IDLE_LONG)
-            });
-            if let Some(worker) = oldest {
-                self.retire(worker, &mut orders);
-            }
-        }
+        self.serve_waiting(now, &mut orders);
         orders.births = self.lacking();
         orders
     }
@@ -231,24 +235,19 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         self.seats.iter().map(|(worker, seat)| (*worker, seat.seated, seat.since, &seat.door))
     }
 
-    /// How many wait, are on their way, and are dying.
+    /// How many there are of whom and what has no seat.
     #[must_use]
-    pub fn crowd(&self) -> (usize, usize, usize) {
-        (self.queues.len(), self.coming, self.dying.len())
+    pub fn crowd(&self) -> Crowd {
+        Crowd { waiting: self.queues.len(), spares: self.spares.len(), coming: self.coming, dying: self.dying.len() }
     }
 
     /// How many births to order now, which counts them as ordered. The dying still cost memory and CPU time, so there are
-    /// never more of them and of those to come than the pool has places, twice.
+    /// never more of them, of the living and of those to come than the pool has places, twice, and spares.
     pub fn lacking(&mut self) -> usize {
-        let lack = self.size.workers.saturating_sub(self.seats.len()).saturating_sub(self.coming);
-        let room = self
-            .size
-            .workers
-            .saturating_mul(2)
-            .saturating_sub(self.seats.len())
-            .saturating_sub(self.coming)
-            .saturating_sub(self.dying.len());
-        let births = lack.min(room);
+        let there = self.seats.len().saturating_add(self.spares.len()).saturating_add(self.coming);
+        let full = self.size.workers.saturating_add(self.size.spares);
+        let most = full.saturating_add(self.size.workers);
+        let births = full.min(most.saturating_sub(self.dying.len())).saturating_sub(there);
         self.coming = self.coming.saturating_add(births);
         births
     }

@@ -35,6 +35,8 @@ pub struct Status {
     pub killed: u64,
     /// Requests that wait for a worker.
     pub queued: usize,
+    /// Workers beside those places, ready to take that of one that ends.
+    pub spares: usize,
     /// Workers on their way.
     pub spawning: usize,
     /// Long-running workers that stand aside.
@@ -107,7 +109,7 @@ impl Status {
     #[must_use]
     pub fn of(ground: &Ground) -> Self {
         let now = Instant::now();
-        let (mut rows, (queued, spawning, dying)) = {
+        let (mut rows, crowd) = {
             let pool = ground.pool.lock();
             let rows: Vec<WorkerRow> =
                 pool.seats().take(ROWS).map(|(id, seated, since, door)| row(id, seated, since, door, now)).collect();
@@ -137,10 +139,11 @@ impl Status {
             },
             interrupted,
             killed,
-            queued,
-            spawning,
+            queued: crowd.waiting,
+            spares: crowd.spares,
+            spawning: crowd.coming,
             stand_ins: 0,
-            dying,
+            dying: crowd.dying,
             crashes: read(&counts.crashes),
             respawns: read(&counts.respawns),
             lost_logs: read(&counts.lost_logs),

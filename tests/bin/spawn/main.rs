@@ -1,8 +1,11 @@
 //! How long a birth takes: from `Spawn` to the child's `Ready`, and from SIGKILL of a child to its successor's `Ready`; beside
 //! it, in the same run, a bare fork(2) that ends at once and the start and end of a program that does nothing, which say how the
-//! machine is just then. Run by `scripts/bench spawn`; uses the `fazt-worker` beside this program.
+//! machine is just then. Then the same of a whole farm, where a spare worker stands by. Run by `scripts/bench spawn`; uses the
+//! programs beside this one.
 
 #![expect(unsafe_code, reason = "fork(2), as a yardstick")]
+
+mod succession;
 
 use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
@@ -71,6 +74,7 @@ fn main() -> Fallible<()> {
     show("kill to successor ready", successions);
     show("fork to end of a child", forks);
     show("start to end of /bin/true", nothings);
+    succession::measure();
     Ok(())
 }
 
@@ -103,5 +107,5 @@ fn fork_and_end() -> Fallible<Duration> {
 fn show(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let at = |share: f64| times.get((times.len() as f64 * share) as usize).copied().unwrap_or_default();
-    println!("{what:<26} p50 {:>6.0} us   p99 {:>6.0} us", at(0.5).as_secs_f64() * 1e6, at(0.99).as_secs_f64() * 1e6);
+    println!("{what:<32} p50 {:>6.0} us   p99 {:>6.0} us", at(0.5).as_secs_f64() * 1e6, at(0.99).as_secs_f64() * 1e6);
 }

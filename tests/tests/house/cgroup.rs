@@ -162,7 +162,7 @@ fn assert_bounds(service: &Service, farm: &Farm) {
     let (router, store) = (service.0.join("router"), service.0.join("store"));
     assert_eq!((group(&farm.router()), group(&farm.child("fazt-zygote"))), (router.clone(), router.clone()));
     eventually(seconds(10), "the store is in its group", || group(&farm.child("fazt-store")) == store);
-    for worker in farm.children("fazt-worker") {
+    for worker in farm.worker_processes() {
         let own = group(&worker);
         assert!(
             own.starts_with(&service.0) && own.file_name().unwrap().to_str().unwrap().starts_with("worker-"),
@@ -233,8 +233,7 @@ fn a_service_of_an_ordinary_user_has_the_same_groups() {
 fn a_worker_that_takes_more_than_its_group_may_have_is_ended_alone() {
     let Some(service) = Service::new() else { return };
     let programs = service.programs("impostor", None);
-    // Three: where no blank is left, the pool retires an idle worker ahead of need.
-    let grouped = farm_in(&service, &setup(3, programs.path()));
+    let grouped = farm_in(&service, &setup(2, programs.path()));
     let bounded = service.controllers().contains(&"memory") && grouped.is_some();
     // Without a group the same is answered: there is room enough in the address space.
     let outside = programs::with_worker("impostor");

@@ -157,6 +157,28 @@ fn random_kills_cost_one_request_each() {
     watch.close();
 }
 
+/// It was born and jailed before: while the zygote is stopped, nobody can be.
+#[test]
+fn the_successor_of_a_killed_worker_is_there_before_it_is_gone() {
+    let farm = Setup::new(1).flag("--queue-timeout", "1s").start();
+    let app = spinner(&farm, "evil");
+    farm.settle();
+    assert_eq!(farm.runtime()["spares"], 1);
+    let watch = Watch::without_neighbour(&farm);
+    let zygote = farm.child("fazt-zygote");
+    zygote.signal(Signal::STOP);
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| app.get("/api/?spin=1"));
+        farm.busy_worker("evil").kill();
+        assert_eq!(asking.join().unwrap().status, 502);
+    });
+    assert_eq!(app.get("/api/").text(), "1");
+    zygote.signal(Signal::CONT);
+    farm.settle();
+    assert_eq!(farm.runtime()["spares"], 1, "and there is another one");
+    watch.close();
+}
+
 #[test]
 fn a_killed_zygote_is_replaced_within_a_second() {
     let farm = Setup::new(3).start();

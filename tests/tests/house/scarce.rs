@@ -106,9 +106,10 @@ fn a_farm_without_births_goes_on_with_what_it_has() {
     farm.deploy("site", &[("index.html", "a page")]);
     assert_eq!(app.get("/api/").status, 200);
     let (worker, away) = (programs.path().join("fazt-worker"), programs.path().join("away"));
+    let workers = farm.worker_processes();
     fs::rename(&worker, &away).unwrap();
     farm.child("fazt-zygote").kill();
-    farm.children("fazt-worker").iter().for_each(Process::kill);
+    workers.iter().for_each(Process::kill);
     let refused = eventually(seconds(10), "no worker is left", || {
         let answer = app.get("/api/");
         (answer.status != 200).then_some(answer)
@@ -152,9 +153,9 @@ fn births_are_refused(farm: &Farm, cause: &Cause) {
     farm.deploy("site", &[("index.html", "a page")]);
     assert_eq!(app.get("/api/").status, 200);
     let watch = Watch::without_neighbour(farm);
-    let (zygote, before) = (farm.child("fazt-zygote"), farm.log.mark());
+    let (zygote, before, workers) = (farm.child("fazt-zygote"), farm.log.mark(), farm.worker_processes());
     (cause.begin)(&zygote);
-    farm.children("fazt-worker").iter().for_each(Process::kill);
+    workers.iter().for_each(Process::kill);
     let refused = eventually(seconds(10), "no worker is left", || {
         let answer = app.get("/api/");
         (answer.status != 200).then_some(answer)
@@ -295,7 +296,7 @@ fn when_memory_runs_out_a_worker_goes_first() {
     let (router, store) = (farm.router(), farm.child("fazt-store"));
     let zygote = farm.child("fazt-zygote");
     // Children that are born from now on are in it too.
-    for process in farm.children("fazt-worker").iter().chain([&router, &store, &zygote]) {
+    for process in farm.worker_processes().iter().chain([&router, &store, &zygote]) {
         group.admit(process.pid);
     }
     let answers: Vec<_> = thread::scope(|scope| {

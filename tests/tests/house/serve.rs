@@ -190,7 +190,7 @@ fn the_pool_is_shown_as_it_is() {
     farm.settle();
     let runtime = farm.runtime();
     let workers = runtime["workers"].as_array().unwrap();
-    assert_eq!((&runtime["poolSize"], workers.len()), (&json!(3), 3), "{runtime}");
+    assert_eq!((&runtime["poolSize"], workers.len(), &runtime["spares"]), (&json!(3), 3, &json!(1)), "{runtime}");
     let sum = runtime["available"].as_u64().unwrap() + runtime["inUse"].as_u64().unwrap();
     assert_eq!(sum, 3);
     assert!(runtime["totalExecutions"].as_u64() >= Some(20) && runtime["uptimeMs"].is_number(), "{runtime}");

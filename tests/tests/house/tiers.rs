@@ -196,7 +196,7 @@ fn without_user_namespaces_roots_farm_is_strict_all_the_same() {
     let told = farm.runtime();
     assert_eq!(told["sandboxTier"], "no-user-namespace", "{told}");
     assert_eq!(told["sandboxMissing"].as_array().unwrap().len(), 1, "{told}");
-    for worker in farm.children("fazt-worker") {
+    for worker in farm.worker_processes() {
         let uid: u32 = worker.status("Uid").unwrap().split_whitespace().next().unwrap().parse().unwrap();
         assert!(uid >= 1_900_000_000, "{uid}");
         assert_eq!(worker.status("CapEff").as_deref(), Some("0000000000000000"));

@@ -5,7 +5,7 @@ use std::{
     time::Instant,
 };
 
-use super::{AppKey, Orders, Pool, Seat, Seated, Taken};
+use super::{AppKey, Orders, Pool, Seat, Seated, Spare, Taken};
 use crate::farm::queue::Waiter;
 
 impl<D: Clone, W: Waiter> Pool<D, W> {
@@ -51,24 +51,26 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         own.peek().is_some() && own.all(|seat| seat.fresh)
     }
 
-    /// Someone of `app` waits: where its cap allows one more worker and none is coming, an idle one of another app goes.
-    pub(super) fn make_room(&mut self, app: AppKey, orders: &mut Orders<D, W>) {
-        if self.coming > 0 || !self.may_grow(app) {
+    /// Someone of `app` waits: where its cap allows one more worker and no place is free for one to come, an idle one of another
+    /// app goes. Where a spare one stands by, the wait is over.
+    pub(super) fn make_room(&mut self, app: AppKey, now: Instant, orders: &mut Orders<D, W>) {
+        if self.seats.len() < self.size.workers || !self.may_grow(app) {
             return;
         }
         if let Some(worker) = self.oldest_idle(|other| other != app) {
-            self.retire(worker, orders);
+            self.retire(worker, now, orders);
+            self.serve_waiting(now, orders);
         }
     }
 
     /// The same for one who waits already: what was coming when it began to wait went to somebody else.
-    pub(super) fn make_room_for_waiting(&mut self, orders: &mut Orders<D, W>) {
-        if self.queues.is_empty() || self.seats.len() < self.size.workers {
+    pub(super) fn make_room_for_waiting(&mut self, now: Instant, orders: &mut Orders<D, W>) {
+        if self.queues.is_empty() {
             return;
         }
         let capped = self.at_cap();
         if let Some(app) = self.queues.next(|app| !capped.contains(&app.app) && !self.loads_first(app)) {
-            self.make_room(app, orders);
+            self.make_room(app, now, orders);
         }
     }
 
@@ -77,11 +79,24 @@ impl<D: Clone, W: Waiter> Pool<D, W> {
         self.resting.iter().find(idle).copied()
     }
 
-    pub(super) fn retire(&mut self, worker: u64, orders: &mut Orders<D, W>) {
+    /// Ends a worker; a spare one has its place.
+    pub(super) fn retire(&mut self, worker: u64, now: Instant, orders: &mut Orders<D, W>) {
         if let Some(seat) = self.seats.remove(&worker) {
             self.resting.retain(|resting| *resting != worker);
             self.dying.insert(worker);
             orders.retire.push(Taken { worker, door: seat.door });
+            self.fill(now);
+        }
+    }
+
+    /// Free places go to spares.
+    pub(super) fn fill(&mut self, now: Instant) {
+        while self.seats.len() < self.size.workers
+            && let Some(Spare { worker, home, door }) = self.spares.pop_front()
+        {
+            let seat = Seat { home, door, seated: Seated::Blank, fresh: false, forgotten: false, since: now };
+            self.seats.insert(worker, seat);
+            self.resting.push(worker);
         }
     }
 

@@ -16,8 +16,23 @@ pub struct Size {
     pub workers: usize,
     /// Of these, the most for one app.
     pub app_max: usize,
+    /// Blanks that are ready beside them.
+    pub spares: usize,
     /// The most that wait for one app.
     pub queue_depth: usize,
+}
+
+/// How many there are of whom and what has no seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowd {
+    /// Requests without a worker.
+    pub waiting: usize,
+    /// Workers that are ready to take another one's place.
+    pub spares: usize,
+    /// Workers on their way.
+    pub coming: usize,
+    /// Workers that are ending.
+    pub dying: usize,
 }
 
 /// What a worker is doing.

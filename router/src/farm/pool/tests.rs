@@ -21,7 +21,7 @@ const B: AppKey = AppKey { app: 2, version: 1 };
 const C: AppKey = AppKey { app: 3, version: 1 };
 
 fn pool(workers: usize, app_max: usize) -> TestPool {
-    let mut pool = Pool::new(Size { workers, app_max, queue_depth: 2 });
+    let mut pool = Pool::new(Size { workers, app_max, spares: 0, queue_depth: 2 });
     assert_eq!(pool.lacking(), workers);
     for worker in 0..workers {
         pool.join(worker as u64, worker % 2, "door", Instant::now());
@@ -146,22 +146,54 @@ fn a_forgotten_version_ends_after_its_request() {
     let busy = claim(&mut pool, A, 1).unwrap();
     let idle = claim(&mut pool, A, 2).unwrap();
     pool.rest(idle, Instant::now());
-    assert_eq!(retired(&pool.forget(A.app, Some(2))), [idle]);
+    assert_eq!(retired(&pool.forget(A.app, Some(2), Instant::now())), [idle]);
     assert_eq!(retired(&pool.rest(busy, Instant::now())), [busy]);
 }
 
+/// One with a spare, whose number is that of the workers.
+fn pool_with_spare(workers: usize, app_max: usize) -> TestPool {
+    let mut pool = Pool::new(Size { workers, app_max, spares: 1, queue_depth: 2 });
+    assert_eq!(pool.lacking(), workers + 1);
+    for worker in 0..=workers {
+        pool.join(worker as u64, 0, "door", Instant::now());
+    }
+    assert_eq!((pool.seats().count(), pool.crowd().spares, pool.lacking()), (workers, 1, 0));
+    pool
+}
+
 #[test]
-fn one_blank_is_kept_ahead_of_need() {
-    let mut pool = pool(2, 2);
-    let now = Instant::now();
+fn whoever_leaves_has_its_successor_in_the_same_moment() {
+    let mut pool = pool_with_spare(1, 1);
+    let only = claim(&mut pool, A, 1).unwrap();
+    assert_eq!(ask(&mut pool, B, 2), None, "a spare serves in nobody's place but of one that left");
+    let orders = pool.leave(only, Instant::now());
+    assert_eq!((handed(&orders), orders.births), (vec![(2, 1)], 1));
+    pool.join(2, 0, "door", Instant::now());
+    assert_eq!((pool.seats().count(), pool.crowd().spares), (1, 1));
+}
+
+#[test]
+fn an_app_without_a_worker_has_a_spare_one_in_place_of_anothers_that_is_idle() {
+    let mut pool = pool_with_spare(2, 2);
     let a = claim(&mut pool, A, 1).unwrap();
     let b = claim(&mut pool, B, 2).unwrap();
-    pool.rest(a, now);
-    pool.rest(b, now);
-    assert!(pool.tend(now).retire.is_empty(), "not idle for long");
-    let orders = pool.tend(now + IDLE_LONG);
-    assert_eq!((retired(&orders), orders.births), (vec![a], 1));
-    assert!(pool.tend(now + IDLE_LONG).retire.is_empty(), "one is on its way");
+    pool.rest(a, Instant::now());
+    pool.rest(b, Instant::now());
+    let (claimed, orders) = pool.claim(C, 3, Instant::now());
+    assert!(matches!(claimed, Claim::Queued));
+    assert_eq!((retired(&orders), handed(&orders), orders.births), (vec![a], vec![(3, 2)], 1));
+    let idle = pool.forget(B.app, None, Instant::now());
+    assert_eq!((retired(&idle), idle.births), (vec![b], 1), "the next spare is still on its way");
+}
+
+#[test]
+fn a_spare_that_dies_is_replaced_and_counts_among_the_dying() {
+    let mut pool = pool_with_spare(1, 1);
+    assert_eq!(pool.leave(1, Instant::now()).births, 1);
+    assert_eq!(pool.crowd(), Crowd { waiting: 0, spares: 0, coming: 1, dying: 1 });
+    pool.join(2, 0, "door", Instant::now());
+    assert_eq!(pool.leave(2, Instant::now()).births, 0, "two are still dying, three are the most");
+    assert_eq!(pool.bury(1), 1);
 }
 
 #[test]
@@ -174,7 +206,7 @@ fn a_worker_that_could_not_be_bound_serves_whoever_waits() {
 
 #[test]
 fn who_waits_near_a_worker_may_go_first_but_nobody_is_passed_over_for_long() {
-    let mut pool = Pool::new(Size { workers: 1, app_max: 1, queue_depth: 32 });
+    let mut pool = Pool::new(Size { workers: 1, app_max: 1, spares: 0, queue_depth: 32 });
     assert_eq!(pool.lacking(), 1);
     pool.join(7, 0, "door", Instant::now());
     assert_eq!(claim(&mut pool, A, 1), Some(7));

@@ -185,7 +185,7 @@ fn without_a_jail_what_is_harmless_succeeds() {
 /// None may be made: a worker's root is empty and read-only, so that no look at files would find one that was. And none is
 /// where the farm was started nor in its data, nor where the kernel would put one.
 fn no_core(farm: &Farm) {
-    for worker in farm.children("fazt-worker") {
+    for worker in farm.worker_processes() {
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", worker.pid)).unwrap();
         let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
         assert_eq!(core.split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"], "{worker:?} may leave a core");

@@ -41,7 +41,7 @@ fn no_secret_of_the_operator_is_in_a_worker_s_memory() {
     assert_eq!(farm.script("app", "respond({ n: fazt.storage.kv.incr('n') })").get("/api/").json()["n"], 1);
     farm.settle();
     assert!(remembers(&farm.router()), "where it is, it is found");
-    for process in farm.children("fazt-worker").iter().chain([&farm.child("fazt-zygote")]) {
+    for process in farm.worker_processes().iter().chain([&farm.child("fazt-zygote")]) {
         assert!(!remembers(process), "N-21 {process:?} knows the operator's secret");
         for file in ["environ", "cmdline"] {
             let text = fs::read(format!("/proc/{}/{file}", process.pid)).unwrap();
