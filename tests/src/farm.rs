@@ -17,7 +17,7 @@ use crate::{
     log::Log,
     process::{self, Process},
     setup::Data,
-    wait::{eventually, seconds},
+    wait::{PATIENCE, eventually, seconds},
 };
 
 /// A running farm.
@@ -87,7 +87,7 @@ impl Farm {
     /// Waits for the trace of a request.
     #[must_use]
     pub fn trace(&self, id: &str) -> Value {
-        eventually(seconds(5), &format!("a trace of {id}"), || {
+        eventually(PATIENCE, &format!("a trace of {id}"), || {
             let answer = self.admin().get(&format!("/api/_debug/traces/{id}"));
             (answer.status == 200).then(|| answer.json())
         })
@@ -117,7 +117,7 @@ impl Farm {
     /// The one child of that name: `fazt-store`, `fazt-zygote`.
     #[must_use]
     pub fn child(&self, name: &str) -> Process {
-        eventually(seconds(5), &format!("a child {name}"), || self.children(name).into_iter().next())
+        eventually(PATIENCE, &format!("a child {name}"), || self.children(name).into_iter().next())
     }
 
     /// The living children of that name.
@@ -154,19 +154,20 @@ impl Farm {
     }
 
     fn one_worker(&self, app: &str, is_wanted: impl Fn(&Value) -> bool) -> Process {
-        eventually(seconds(10), &format!("the worker of {app} that is wanted"), || {
+        eventually(PATIENCE, &format!("the worker of {app} that is wanted"), || {
             let runtime = self.runtime();
             let row = runtime["workers"].as_array()?.iter().find(|row| row["app"] == app && is_wanted(row))?;
             Process::find(i32::try_from(row["pid"].as_i64()?).ok()?)
         })
     }
 
-    /// Waits until every place of the pool has a worker that rests.
+    /// Waits until every place of the pool has a worker that rests, and no process is left of those that had one before.
     pub fn settle(&self) {
-        eventually(seconds(10), "the pool is whole and at rest", || {
+        eventually(PATIENCE, "the pool is whole and at rest", || {
             let runtime = self.runtime();
-            let whole = self.workers().len() as u64 == runtime["poolSize"].as_u64().unwrap_or(u64::MAX);
-            whole && runtime["inUse"] == 0 && runtime["queued"] == 0 && runtime["spawning"] == 0
+            let whole = |count: usize| count as u64 == runtime["poolSize"].as_u64().unwrap_or(u64::MAX);
+            let is_whole = whole(self.workers().len()) && whole(self.children("fazt-worker").len());
+            is_whole && runtime["inUse"] == 0 && runtime["queued"] == 0 && runtime["spawning"] == 0
         });
     }
 
@@ -175,10 +176,13 @@ impl Farm {
         self.router().signal(signal);
     }
 
-    /// Waits for the router's end.
+    /// Waits for the router's end, and until all is read that it has said.
     #[must_use]
     pub fn ended(&mut self, within: Duration) -> ExitStatus {
-        eventually(within, "the router has ended", || self.child.try_wait().unwrap())
+        let status = eventually(within, "the router has ended", || self.child.try_wait().unwrap());
+        // Its children hold the log too, and may be on their way after it.
+        eventually(PATIENCE, "its log has ended", || self.log.is_ended());
+        status
     }
 
     /// Kills the router with -9 and waits until no process of the farm is left; panics where one lives on.
@@ -203,6 +207,6 @@ impl Drop for Farm {
             }
             return;
         }
-        eventually(seconds(5), "no process of the farm is left", || !children.iter().any(Process::is_alive));
+        eventually(seconds(10), "no process of the farm is left", || !children.iter().any(Process::is_alive));
     }
 }

@@ -7,15 +7,11 @@ use std::{
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     thread,
-    time::Duration,
 };
 
 use serde_json::Value;
 
-use crate::wait::eventually;
-
-/// How long a line may take to come.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::wait::{PATIENCE, eventually};
 
 /// All lines until now.
 #[derive(Debug, Clone, Default)]

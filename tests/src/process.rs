@@ -1,10 +1,10 @@
 //! Processes as the kernel lists them: who is whose child, who is gone, who holds how much.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
 
-use crate::wait::eventually;
+use crate::wait::{PATIENCE, eventually};
 
 /// One process; a later one of the same number is another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Process {
     /// Kills it and waits until it is gone.
     pub fn kill(&self) {
         self.signal(Signal::KILL);
-        eventually(Duration::from_secs(5), &format!("{self:?} is gone after SIGKILL"), || !self.is_alive());
+        eventually(PATIENCE, &format!("{self:?} is gone after SIGKILL"), || !self.is_alive());
     }
 
     /// Descriptors that it holds; none where this user may not look.

@@ -2,9 +2,10 @@
 
 use std::{
     env, fs,
+    io::Write,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use tempfile::TempDir;
@@ -67,9 +68,19 @@ pub fn open_to_all(folder: &Path) {
     fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
-/// A hard link where that works, which costs nothing: programs of a debug build are large.
+/// Puts a script where the router was. A child writes it: what this process had open to write would be open in whatever another
+/// test starts at that moment, and the kernel runs no such file.
+pub fn in_place_of_the_router(folder: &Path, script: &str) {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "cat >\"$0\" && chmod 755 \"$0\""]).arg(folder.join("fazt-router")).stdin(Stdio::piped());
+    let mut writing = command.spawn().unwrap();
+    writing.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+    assert!(writing.wait().unwrap().success(), "no script could be written in {}", folder.display());
+}
+
+/// A hard link where that works, which costs nothing: programs of a debug build are large. Elsewhere a child copies, as above.
 fn copy(from: &Path, to: &Path) {
     if fs::hard_link(from, to).is_err() {
-        fs::copy(from, to).unwrap();
+        assert!(Command::new("cp").args([from, to]).status().unwrap().success(), "no copy of {}", from.display());
     }
 }

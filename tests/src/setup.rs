@@ -174,7 +174,7 @@ impl Setup {
             starting.ended()
         });
         // The pipes close with the last process that holds them: a child that lives on is noticed here.
-        eventually(seconds(3), "nothing that was started lives on", || log.is_ended() && out.is_ended());
+        eventually(seconds(10), "nothing that was started lives on", || log.is_ended() && out.is_ended());
         let (said, told) = (log.text(), out.text());
         Refusal { code: status.code(), said, told }
     }

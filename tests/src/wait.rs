@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How long what has no promised time may take: neither a busy machine nor a slow disk is a reason to fail.
+pub const PATIENCE: Duration = seconds(30);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 

@@ -83,7 +83,7 @@ impl Drop for Driver {
         family.iter().for_each(|process| process.signal(Signal::KILL));
         // They write into the folder that goes next.
         let what = "no process of the browser is left";
-        let wait = || eventually(seconds(5), what, || !family.iter().any(Process::is_alive));
+        let wait = || eventually(seconds(10), what, || !family.iter().any(Process::is_alive));
         let waited = panic::catch_unwind(AssertUnwindSafe(wait));
         assert!(waited.is_ok() || thread::panicking(), "{what}");
     }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{
     farm::Farm,
     http::{App, Request},
-    wait::{eventually, millis, promised, seconds},
+    wait::{PATIENCE, eventually, millis, promised, seconds},
 };
 
 /// The app's name.
@@ -161,7 +161,7 @@ impl Canary {
         self.over.store(true, SeqCst);
         self.asking.take().unwrap().join().unwrap();
         assert!(self.asked.load(SeqCst) > 0, "a neighbour that was never asked proves nothing");
-        let kept = eventually(seconds(10), "the ledger can be read", || {
+        let kept = eventually(PATIENCE, "the ledger can be read", || {
             let answer = self.app.try_send(&Request::new("GET", "/api/")).ok()?;
             (answer.status == 200).then(|| answer.json())
         });

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     farm::Farm,
-    wait::{eventually, seconds},
+    wait::{PATIENCE, eventually},
 };
 
 /// Ends that only an app's code can bring about: such a request had an app and a worker.
@@ -84,7 +84,7 @@ impl Record {
     pub fn close(&self, farm: &Farm, unheard: usize) {
         let given = self.given(farm);
         // A call that leaves work behind is written when that is done, which may be after its answer.
-        eventually(seconds(10), "each answer has its line in the log", || {
+        eventually(PATIENCE, "each answer has its line in the log", || {
             let lines = self.lines(farm);
             given.iter().all(|(id, answers)| lines.get(id).is_some_and(|lines| lines.len() >= answers.len()))
         });

@@ -11,7 +11,7 @@ use fazt_tests::{
     bundle::Bundle,
     farm::Farm,
     setup::Setup,
-    wait::{eventually, seconds},
+    wait::{PATIENCE, eventually, seconds},
 };
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ fn keeps(farm: &Farm, browser: &Browser, wanted: &[(&str, bool)]) {
     let session = browser.evaluate("return localStorage.getItem(arguments[0])", "momentum.session");
     let target = format!("/api/tasks?session={}", session.as_str().unwrap());
     let wanted: Value = wanted.iter().map(|(text, done)| json!([text, done])).collect();
-    eventually(seconds(10), &format!("the farm keeps {wanted}"), || {
+    eventually(PATIENCE, &format!("the farm keeps {wanted}"), || {
         let tasks = farm.app("momentum").get(&target).json();
         let kept: Value = tasks.as_array().unwrap().iter().map(|task| json!([task["text"], task["done"]])).collect();
         kept == wanted

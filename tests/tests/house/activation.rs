@@ -11,7 +11,7 @@ use std::{
 use fazt_tests::{
     http::{App, Request},
     setup::Setup,
-    wait::{Over, eventually, seconds},
+    wait::{Over, PATIENCE, eventually, seconds},
 };
 use rustix::process::{Signal, geteuid};
 
@@ -41,13 +41,13 @@ fn a_farm_that_is_started_anew_refuses_nobody_who_knocks_meanwhile() {
         }
         for _restart in 0..5 {
             let before = served.load(SeqCst);
-            eventually(seconds(10), "there is load", || served.load(SeqCst) > before + 40);
+            eventually(PATIENCE, "there is load", || served.load(SeqCst) > before + 40);
             farm.signal(Signal::TERM);
             assert_eq!(farm.ended(seconds(8)).code(), Some(0), "{}", farm.log.text());
             farm = setup.start();
         }
         let before = served.load(SeqCst);
-        eventually(seconds(10), "the last one serves", || served.load(SeqCst) > before + 40);
+        eventually(PATIENCE, "the last one serves", || served.load(SeqCst) > before + 40);
     });
 }
 
@@ -65,7 +65,7 @@ fn a_socket_file_that_was_lent_stays() {
     });
     assert_eq!(ready["listen"], format!("unix:{}", path.display()));
     starting.signal(Signal::TERM);
-    let status = eventually(seconds(8), "the farm has ended", || starting.ended());
+    let status = eventually(PATIENCE, "the farm has ended", || starting.ended());
     assert_eq!((status.code(), path.exists()), (Some(0), true), "{}", log.text());
 }
 

@@ -22,7 +22,7 @@ fn refuses(refusal: &Refusal, what: &[&str]) {
 /// No process whose command line names that folder is left.
 fn nothing_runs(setup: &Setup) {
     let folder = setup.data().path().display().to_string();
-    eventually(seconds(2), "nothing runs on that data", || process::named(&folder).is_empty());
+    eventually(seconds(10), "nothing runs on that data", || process::named(&folder).is_empty());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use fazt_tests::{
     oracle::Watch,
     programs,
     setup::Setup,
-    wait::{eventually, seconds},
+    wait::{PATIENCE, eventually, seconds},
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -111,12 +111,12 @@ fn a_builder_that_says_nothing_is_given_up() {
     let (farm, _programs) = farm();
     thread::scope(|scope| {
         let silent = scope.spawn(|| tell(&farm, "silence"));
-        eventually(seconds(10), "a builder that is silent", || !farm.children("fazt-builder").is_empty());
+        eventually(PATIENCE, "a builder that is silent", || !farm.children("fazt-builder").is_empty());
         farm.script("other", "");
         assert_eq!(farm.app("other").get("/api/?served").text(), "served");
         let refused = silent.join().unwrap();
         assert_eq!(refused.code(), "deploy_refused");
         assert!(refused.text().contains("took longer than 60 s"), "{}", refused.text());
     });
-    eventually(seconds(5), "it is gone", || farm.children("fazt-builder").is_empty());
+    eventually(PATIENCE, "it is gone", || farm.children("fazt-builder").is_empty());
 }

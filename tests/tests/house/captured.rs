@@ -11,7 +11,7 @@ use fazt_tests::{
     http::{Answer, Request},
     oracle::Watch,
     setup::Setup,
-    wait::{Over, eventually, seconds},
+    wait::{Over, PATIENCE, eventually, seconds},
     wire::Wire,
 };
 use rustix::process::Signal;
@@ -26,7 +26,7 @@ fn crashes(farm: &Farm) -> u64 {
 /// Asks until the app is started more slowly.
 fn until_throttled(farm: &Farm, app: &str, target: &str) -> Answer {
     let app = farm.app(app);
-    eventually(seconds(10), &format!("{target}: the app is started more slowly"), || {
+    eventually(PATIENCE, &format!("{target}: the app is started more slowly"), || {
         let told = app.get(target);
         assert!([200, 502, 503, 504].contains(&told.status), "{target}: {} {}", told.status, told.text());
         (told.code() == "overloaded").then_some(told)
@@ -42,7 +42,7 @@ fn a_call_that_its_worker_died_of_is_handed_on_once() {
     let told = farm.app("evil").get("/api/unseen");
     assert_eq!((told.status, told.code().as_str()), (502, "worker_crashed"), "{}", told.text());
     assert!(farm.log.one_finished(&told.id())["worker"].is_number());
-    eventually(seconds(5), "both are counted", || crashes(&farm) >= before + 2);
+    eventually(PATIENCE, "both are counted", || crashes(&farm) >= before + 2);
     farm.settle();
     assert_eq!(crashes(&farm), before + 2, "workers that one request cost");
     watch.close();
@@ -56,7 +56,7 @@ fn deaths_before_a_call_or_after_it_are_their_apps_own() {
     for target in ["/api/unseen", "/api/leave"] {
         let told = until_throttled(&farm, "evil", target);
         assert!(told.header("retry-after").is_some(), "{target}: {told:?}");
-        let told = eventually(seconds(10), "the app is started again", || {
+        let told = eventually(PATIENCE, "the app is started again", || {
             let told = farm.app("evil").get("/api/honest?well");
             (told.code() != "overloaded").then_some(told)
         });
@@ -85,10 +85,10 @@ fn a_worker_that_others_kill_before_it_began_costs_its_app_nothing() {
         assert_eq!(app.get("/api/").json()["n"], 2 * round - 1);
         let idle = farm.idle_worker("app");
         idle.signal(Signal::STOP);
-        eventually(seconds(5), "it stands still", || idle.is_stopped());
+        eventually(PATIENCE, "it stands still", || idle.is_stopped());
         let answer = thread::scope(|scope| {
             let asking = scope.spawn(|| app.get("/api/"));
-            eventually(seconds(5), "it has the request", || {
+            eventually(PATIENCE, "it has the request", || {
                 let runtime = farm.runtime();
                 runtime["workers"]
                     .as_array()?
@@ -104,7 +104,7 @@ fn a_worker_that_others_kill_before_it_began_costs_its_app_nothing() {
     // With no worker that has it loaded, an app that wore out its workers would have to wait.
     let last = farm.idle_worker("app");
     last.kill();
-    eventually(seconds(5), "nobody has the app", || !farm.workers().contains(&last.pid));
+    eventually(PATIENCE, "nobody has the app", || !farm.workers().contains(&last.pid));
     let answer = app.get("/api/");
     assert_eq!(answer.status, 200, "{}", answer.text());
     watch.close();
@@ -166,7 +166,7 @@ fn an_app_that_talks_without_end_takes_no_others_place_in_the_log() {
     let noisy = farm.script("noisy", "for (let i = 0; i < 250; i++) console.log('noise', i)\nrespond('said')");
     let quiet = farm.script("quiet", "console.log('a word')\nrespond('said')");
     assert_eq!((noisy.get("/api/").text(), quiet.get("/api/").text()), ("said".to_owned(), "said".to_owned()));
-    eventually(seconds(5), "the first word is kept", || lines(&farm, "quiet").len() == 1);
+    eventually(PATIENCE, "the first word is kept", || lines(&farm, "quiet").len() == 1);
     // A neighbour that needs the store would be refused like everybody.
     let watch = Watch::without_neighbour(&farm);
     let store = farm.child("fazt-store");
@@ -176,7 +176,7 @@ fn an_app_that_talks_without_end_takes_no_others_place_in_the_log() {
     }
     assert_eq!(quiet.get("/api/").text(), "said");
     store.signal(Signal::CONT);
-    eventually(seconds(10), "the other's word is kept", || lines(&farm, "quiet").len() == 2);
+    eventually(PATIENCE, "the other's word is kept", || lines(&farm, "quiet").len() == 2);
     let lost = farm.log.heard("log lines of an app were dropped: it says more than the store takes");
     assert_eq!(lost["app"], "noisy", "{lost}");
     assert!(lost["lost"].as_u64() > Some(0), "{lost}");

@@ -6,7 +6,7 @@ use fazt_tests::{
     farm::Farm,
     programs,
     setup::Setup,
-    wait::{eventually, seconds},
+    wait::{PATIENCE, eventually},
 };
 use serde_json::Value;
 
@@ -45,7 +45,9 @@ fn an_app_from_its_deploy_to_its_end() {
     assert_eq!(post.status, 201);
     let listed: Value = serde_json::from_str(&done(&farm, &["--json", "app", "list"])).unwrap();
     assert!(listed.to_string().contains("momentum"), "{listed}");
-    eventually(seconds(5), "its log", || fazt(&farm, &["app", "logs", "momentum"]).out.contains("added task"));
+    eventually(PATIENCE, "its log", || fazt(&farm, &["app", "logs", "momentum"]).out.contains("added task"));
+    // It is kept once the request's end is written.
+    let _kept = farm.trace(&post.id());
     let trace = done(&farm, &["trace", &post.id()]);
     assert!(trace.contains("execute"), "{trace}");
     assert!(done(&farm, &["traces", "--app", "momentum"]).contains("/api/tasks"));

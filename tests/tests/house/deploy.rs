@@ -12,7 +12,7 @@ use fazt_tests::{
     http::Request,
     oracle::{Watch, census::Census},
     setup::Setup,
-    wait::{Over, promised, seconds},
+    wait::{Over, PATIENCE, eventually, promised, seconds},
 };
 use tar::EntryType;
 
@@ -186,7 +186,7 @@ fn deploys_leave_nothing_behind() {
         assert!(farm.try_deploy("app", b"rubbish".repeat(300)).status >= 400);
     }
     census.holds(&farm);
-    assert_eq!(farm.children("fazt-builder").len(), 0);
+    eventually(PATIENCE, "no builder is left", || farm.children("fazt-builder").is_empty());
 }
 
 fn deploy_and_ask(farm: &Farm, number: u32) {

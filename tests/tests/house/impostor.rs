@@ -13,7 +13,7 @@ use fazt_tests::{
     process::Process,
     programs,
     setup::Setup,
-    wait::{Over, eventually, millis, promised, seconds},
+    wait::{Over, PATIENCE, eventually, millis, promised, seconds},
 };
 use tempfile::TempDir;
 
@@ -28,7 +28,8 @@ pub(crate) fn farm_of(sandbox: &str, workers: usize) -> (Farm, TempDir) {
     let programs = programs::with_worker("impostor");
     let limit = format!("{LIMIT_MS}ms");
     let setup = Setup::new(workers).programs(programs.path()).flag("--timeout", &limit).flag("--sandbox", sandbox);
-    let farm = setup.start();
+    // The limit is for lies: a neighbour's write that waits for a disk is none.
+    let farm = setup.flag("--durability", "normal").start();
     for name in ["echo", "evil", "stillborn", "unready", "twice", "excuse"] {
         farm.script(name, "");
     }
@@ -193,7 +194,7 @@ fn what_follows_an_answer_is_nobodys() {
             assert!(whole || told.code() == "worker_crashed", "{name}: {} {}", told.status, told.text());
             let worker = farm.log.one_finished(&told.id())["worker"].as_i64().unwrap();
             let liar = Process::find(i32::try_from(worker).unwrap());
-            eventually(seconds(5), &format!("{name}: {liar:?} is ended"), || {
+            eventually(PATIENCE, &format!("{name}: {liar:?} is ended"), || {
                 liar.as_ref().is_none_or(|liar| !liar.is_alive())
             });
             let next = farm.app("evil").once_started("/api/honest?next");

@@ -4,7 +4,7 @@ use fazt_tests::{
     oracle::{canary::Canary, census::Census},
     programs,
     setup::{NOBODY, Setup},
-    wait::seconds,
+    wait::PATIENCE,
 };
 use rustix::process::geteuid;
 
@@ -81,6 +81,7 @@ fn an_ordinary_user_has_the_same_farm() {
     assert_eq!(evil.get("/api/").code(), "timeout");
     canary.sings(20);
     canary.was_well();
+    farm.settle();
     if geteuid().is_root() {
         for worker in farm.worker_processes() {
             assert!(worker.status("Uid").unwrap_or_default().starts_with(&NOBODY.to_string()), "{worker:?}");
@@ -88,5 +89,5 @@ fn an_ordinary_user_has_the_same_farm() {
         }
     }
     census.holds(&farm);
-    farm.kill(seconds(1));
+    farm.kill(PATIENCE);
 }

@@ -13,7 +13,7 @@ use fazt_tests::{
     oracle::Watch,
     process,
     setup::Setup,
-    wait::{Over, eventually, millis, promised, seconds},
+    wait::{Over, PATIENCE, eventually, millis, promised, seconds},
 };
 use rustix::process::Signal;
 
@@ -114,14 +114,14 @@ fn ends_well(to: impl Fn(&Farm)) {
             let (app, address, load, over) = (app.again(), farm.address, &load, &over);
             scope.spawn(move || load.ask(&app, address, over));
         }
-        eventually(seconds(10), "there is load", || load.answered.load(SeqCst) > 30);
+        eventually(PATIENCE, "there is load", || load.answered.load(SeqCst) > 30);
         to(&farm);
         farm.ended(seconds(8))
     });
     assert_eq!(status.code(), Some(0), "{}", farm.log.text());
     assert!(load.reset.load(SeqCst) <= 8, "{} connections were reset", load.reset.load(SeqCst));
     // The kernel takes them along, and some may still be on their way.
-    eventually(seconds(1), "no child is left", || !children.iter().any(process::Process::is_alive));
+    eventually(seconds(10), "no child is left", || !children.iter().any(process::Process::is_alive));
     let said = farm.log.said("request");
     let finished = said.iter().filter(|event| event["app"] == "app" && event["status"] == 200).count();
     assert!(finished >= load.answered.load(SeqCst), "{finished} logged of {}", load.answered.load(SeqCst));
@@ -157,7 +157,7 @@ fn a_second_signal_ends_it_at_once() {
     let status = farm.ended(seconds(1));
     assert_eq!(status.code(), Some(130));
     assert!(asking.join().unwrap());
-    eventually(seconds(1), "no process is left", || !children.iter().any(process::Process::is_alive));
+    eventually(seconds(10), "no process is left", || !children.iter().any(process::Process::is_alive));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use fazt_tests::{
     http::{App, Request},
     oracle::census::Census,
     setup::Setup,
+    wait::{PATIENCE, eventually},
 };
 
 const AT_A_TIME: usize = 100;
@@ -43,7 +44,10 @@ fn ask(app: &App, client: usize, begun: &Mutex<Begun>) {
 /// A worker's first timeout is its end: nothing that it answered began after that was in the log. Gives how many were cut
 /// off.
 fn nobody_served_after_its_timeout(farm: &Farm, begun: &Begun) -> usize {
-    let finished: Vec<_> = farm.log.said("request").into_iter().filter(|event| event["app"] == "app").collect();
+    let finished = || farm.log.said("request").into_iter().filter(|event| event["app"] == "app").collect::<Vec<_>>();
+    let finished = eventually(PATIENCE, "a line for each request", || {
+        Some(finished()).filter(|finished| finished.len() >= AT_A_TIME * REQUESTS_EACH)
+    });
     assert_eq!(finished.len(), AT_A_TIME * REQUESTS_EACH, "one line a request");
     let mut cut = BTreeMap::new();
     for event in finished.iter().filter(|event| event["outcome"] == "timeout") {

@@ -6,7 +6,6 @@ use std::{
     hint::black_box,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
-    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::Command,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -25,7 +24,7 @@ use fazt_tests::{
     process::Process,
     programs,
     setup::Setup,
-    wait::{Over, eventually, millis, promised, seconds},
+    wait::{Over, PATIENCE, eventually, millis, promised, seconds},
 };
 use rustix::process::geteuid;
 
@@ -70,7 +69,7 @@ fn a_log_that_nobody_reads_holds_up_nobody() {
     canary.was_well();
     // Once it is read again, the log says how much of it is missing.
     let log = Log::follow(log);
-    eventually(seconds(10), "the loss is told", || {
+    eventually(PATIENCE, "the loss is told", || {
         assert_eq!(app.get("/api/").text(), "here");
         log.text().contains("were lost")
     });
@@ -110,14 +109,14 @@ fn a_farm_without_births_goes_on_with_what_it_has() {
     fs::rename(&worker, &away).unwrap();
     farm.child("fazt-zygote").kill();
     workers.iter().for_each(Process::kill);
-    let refused = eventually(seconds(10), "no worker is left", || {
+    let refused = eventually(PATIENCE, "no worker is left", || {
         let answer = app.get("/api/");
         (answer.status != 200).then_some(answer)
     });
     assert!(["queue_timeout", "overloaded", "worker_crashed"].contains(&refused.code().as_str()), "{}", refused.text());
     assert_eq!(farm.app("site").get("/").text(), "a page");
     let told = |log: &str| log.contains("No such file") && log.contains("fazt-worker");
-    eventually(seconds(10), "the log says what is missing", || told(&farm.log.text()));
+    eventually(PATIENCE, "the log says what is missing", || told(&farm.log.text()));
     let tries = || farm.log.text().matches("No such file").count();
     let (router, before, tried) = (farm.router(), farm.router().cpu_ms(), tries());
     let waited = app.get("/api/").took + app.get("/api/").took + app.get("/api/").took;
@@ -156,14 +155,14 @@ fn births_are_refused(farm: &Farm, cause: &Cause) {
     let (zygote, before, workers) = (farm.child("fazt-zygote"), farm.log.mark(), farm.worker_processes());
     (cause.begin)(&zygote);
     workers.iter().for_each(Process::kill);
-    let refused = eventually(seconds(10), "no worker is left", || {
+    let refused = eventually(PATIENCE, "no worker is left", || {
         let answer = app.get("/api/");
         (answer.status != 200).then_some(answer)
     });
     assert!(["queue_timeout", "overloaded"].contains(&refused.code().as_str()), "{}", refused.text());
     assert_eq!(farm.app("site").get("/").text(), "a page");
     let tries = || farm.log.events(before).iter().filter(|event| event.to_string().contains(cause.said)).count();
-    eventually(seconds(10), "the log says why", || tries() > 0);
+    eventually(PATIENCE, "the log says why", || tries() > 0);
     let tried = tries();
     let waited = app.get("/api/").took + app.get("/api/").took + app.get("/api/").took;
     let tried = tries().saturating_sub(tried);
@@ -195,9 +194,7 @@ fn a_log_whose_disk_is_full_holds_up_nobody() {
     let programs =
         programs::copied(&[("router", "fazt-router"), ("fazt-store", "fazt-store"), ("fazt-worker", "fazt-worker")]);
     let script = format!("#!/bin/sh\nexec {}/router \"$@\" 2>/dev/full\n", programs.path().display());
-    let path = programs.path().join("fazt-router");
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    programs::in_place_of_the_router(programs.path(), &script);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let setup = Setup::new(3).programs(programs.path()).lent(listener.into());
@@ -223,7 +220,7 @@ fn a_log_whose_disk_is_full_holds_up_nobody() {
 fn a_poisoned_address_harms_its_own_requests_alone() {
     let farm = Setup::new(3).start();
     let source = "if (request.query.bad) for (;;) {}; respond('good')";
-    farm.deploy("app", &[("api/main.js", source), ("manifest.json", r#"{"timeoutMs": 100}"#)]);
+    farm.deploy("app", &[("api/main.js", source), ("manifest.json", r#"{"timeoutMs": 500}"#)]);
     let app = farm.app("app");
     let watch = Watch::over(&farm);
     for _round in 0..10 {

@@ -4,7 +4,7 @@ use fazt_tests::{
     farm::Farm,
     http::Request,
     setup::Setup,
-    wait::{eventually, seconds},
+    wait::{PATIENCE, eventually},
 };
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ fn adds_up(trace: &Value) {
 }
 
 fn app_log(farm: &Farm, app: &str, id: &str) -> Vec<Value> {
-    eventually(seconds(5), &format!("a line of {app}'s log for {id}"), || {
+    eventually(PATIENCE, &format!("a line of {app}'s log for {id}"), || {
         let lines =
             farm.admin().get(&format!("/api/_admin/apps/{app}/logs?request={id}")).json()["logs"].as_array()?.clone();
         (!lines.is_empty()).then_some(lines)
@@ -104,11 +104,19 @@ fn traces_are_listed_newest_first_and_filtered() {
         let answer = farm.admin().get(&format!("/api/_debug/traces?{query}"));
         answer.json().as_array().unwrap_or_else(|| panic!("{}", answer.text())).clone()
     };
-    eventually(seconds(5), "all are traced", || list("app=slow").len() == 5 && list("app=fast").len() == 5);
+    eventually(PATIENCE, "all are traced", || list("app=slow").len() == 5 && list("app=fast").len() == 5);
     let all = list("limit=4");
     let starts: Vec<u64> = all.iter().map(|trace| trace["startedAt"].as_u64().unwrap()).collect();
     assert!(all.len() == 4 && starts.is_sorted_by(|newer, older| newer >= older), "{starts:?}");
-    assert!(list("minMs=30&limit=1000").iter().filter(|trace| trace["app"] == "fast").count() <= 1);
+    // Whatever a busy machine made of the fast ones: what took so long is in the list, and nothing else.
+    let of_apps = |query: &str| {
+        let ours = list(query).into_iter().filter(|trace| ["fast", "slow"].iter().any(|app| trace["app"] == *app));
+        ours.map(|trace| (trace["id"].to_string(), number(&trace["duration"]))).collect::<Vec<_>>()
+    };
+    let mut long = of_apps("limit=1000");
+    long.retain(|(_, took)| *took >= 30.0);
+    assert!(long.len() >= 5, "{long:?}");
+    assert_eq!(of_apps("minMs=30&limit=1000"), long);
     assert_eq!(list("status=202").len(), 5);
     assert_eq!(farm.admin().get("/api/_debug/traces?limit=x").status, 400);
     assert_eq!(farm.admin().get("/api/_debug/traces/req_none1234").status, 404);
@@ -123,7 +131,7 @@ fn names_are_names_and_the_ring_is_bounded() {
         let target = format!("/api/?status={status}");
         assert_eq!(app.send(&Request::new("GET", &target).header("X-Request-Id", "same-name-1")).status, status);
     }
-    eventually(seconds(2), "the newest of one name", || farm.trace("same-name-1")["status"] == 201);
+    eventually(PATIENCE, "the newest of one name", || farm.trace("same-name-1")["status"] == 201);
     for _ in 0..1_005 {
         assert_eq!(app.get("/none").status, 404);
     }

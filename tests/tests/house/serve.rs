@@ -10,7 +10,7 @@ use fazt_tests::{
     http::{App, Request},
     oracle::{canary::Canary, census::Census},
     setup::Setup,
-    wait::{eventually, millis, promised, seconds},
+    wait::{PATIENCE, eventually, millis, promised, seconds},
 };
 use serde_json::json;
 
@@ -24,7 +24,7 @@ fn a_folder_becomes_an_app_whose_data_stays() {
     assert_eq!((&deployed["app"], &deployed["version"], &deployed["files"]), (&json!("hello"), &json!(1), &json!(2)));
     let app = farm.app("hello");
     assert_eq!((app.get("/").text().as_str(), app.get("/api/").text().as_str()), ("<h1>hello", "{\"visits\":1}"));
-    farm.kill(seconds(1));
+    farm.kill(PATIENCE);
     let farm = setup.start();
     assert_eq!(farm.app("hello").get("/api/").text(), "{\"visits\":2}");
     assert_eq!(farm.app("hello").get("/").text(), "<h1>hello");
@@ -233,6 +233,6 @@ fn a_removed_app_is_gone_with_its_data() {
     assert!([200, 204].contains(&farm.admin().send(&Request::new("DELETE", "/api/_admin/apps/gone")).status));
     assert_eq!(app.get("/api/").code(), "app_not_found");
     farm.script("gone", "respond(200, fazt.storage.kv.incr('n'))");
-    eventually(seconds(2), "the new app serves", || app.get("/api/").status == 200);
+    eventually(PATIENCE, "the new app serves", || app.get("/api/").status == 200);
     assert_eq!(app.get("/api/").text(), "2", "it began with nothing");
 }

@@ -5,7 +5,7 @@ use std::{sync::mpsc, thread};
 use fazt_tests::{
     http::App,
     setup::Setup,
-    wait::{eventually, millis, promised, seconds},
+    wait::{PATIENCE, eventually, millis, promised, seconds},
 };
 use rusqlite::Connection;
 
@@ -93,7 +93,7 @@ fn slow_ops_are_logged_with_their_request() {
     let answer = farm.script("app", "respond(fazt.storage.kv.get('k') === undefined)").get("/api/");
     assert_eq!(answer.text(), "true");
     let id = answer.id();
-    eventually(seconds(5), "a slow_op line with the request's id", || {
+    eventually(PATIENCE, "a slow_op line with the request's id", || {
         farm.log.text().lines().any(|line| line.contains("slow_op") && line.contains(&id))
     });
 }
@@ -101,7 +101,9 @@ fn slow_ops_are_logged_with_their_request() {
 /// Reads go on while another process holds the file's lock, and writes wait for it within their deadline.
 #[test]
 fn a_foreign_lock_holds_up_writes_only_and_only_so_long() {
-    let farm = Setup::new(3).flag("--storage-timeout", "800ms").flag("--timeout", "3s").start();
+    // What is waited for is the lock, and not a disk.
+    let setup = Setup::new(3).flag("--storage-timeout", "800ms").flag("--timeout", "3s");
+    let farm = setup.flag("--durability", "normal").start();
     let reader = farm.script("reader", "respond(fazt.storage.kv.get('k') ?? null)");
     let writer = farm.script("writer", "fazt.storage.kv.incr('n'); respond('written')");
     assert_eq!((reader.get("/api/").status, writer.get("/api/").status), (200, 200));

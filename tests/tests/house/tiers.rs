@@ -4,14 +4,12 @@
 //! made, which the kernel then refuses as a hardened host does. Containers, and kernels that lack something, are made by a filter
 //! that refuses the calls that they refuse.
 
-use std::{fs, os::unix::fs::PermissionsExt};
-
 use fazt_tests::{
     http::App,
     process::Process,
     programs,
     setup::Setup,
-    wait::{eventually, seconds},
+    wait::{PATIENCE, eventually},
 };
 use rustix::process::{Signal, getegid, geteuid};
 use tempfile::TempDir;
@@ -53,14 +51,8 @@ exec unshare --user sh -c '
 "#,
         here = programs.path().display()
     );
-    in_place_of_the_router(&programs, &script);
+    programs::in_place_of_the_router(programs.path(), &script);
     programs
-}
-
-fn in_place_of_the_router(programs: &TempDir, script: &str) {
-    let path = programs.path().join("fazt-router");
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
 /// What Docker's default profile refuses of what a jail is made of (moby, profiles/seccomp/default.json): who has no
@@ -77,7 +69,7 @@ fn contained(refusals: &[&str]) -> TempDir {
     ]);
     let here = programs.path().display();
     let script = format!("#!/bin/sh\nexec {here}/contained {} -- {here}/router \"$@\"\n", refusals.join(" "));
-    in_place_of_the_router(&programs, &script);
+    programs::in_place_of_the_router(programs.path(), &script);
     programs
 }
 
@@ -129,7 +121,7 @@ fn without_its_sandbox_a_farm_says_so_everywhere() {
     let warned = || farm.log.text().matches("the sandbox is off").count();
     assert_eq!(warned(), 1, "at its start");
     farm.signal(Signal::USR1);
-    eventually(seconds(5), "a warning with the dump", || warned() == 2);
+    eventually(PATIENCE, "a warning with the dump", || warned() == 2);
     let told = farm.runtime();
     assert!(told["sandboxWarning"].as_str().unwrap().contains("the sandbox is off"), "{told}");
     let server = format!("http://{}", farm.address);

@@ -7,11 +7,11 @@ use std::{
 
 use fazt_tests::{
     farm::Farm,
-    http::{App, Request},
+    http::{Answer, App, Request},
     oracle::{canary::Canary, census::Census},
     process,
     setup::Setup,
-    wait::{eventually, millis, promised, seconds},
+    wait::{PATIENCE, eventually, millis, promised},
 };
 use serde_json::{Value, json};
 
@@ -51,18 +51,19 @@ fn times_out(farm: &Farm, app: &App, within: Duration) -> Result<i32, String> {
     let line = farm.log.one_finished(&answer.id());
     assert_eq!(line["outcome"], "timeout", "{line}");
     let pid = i32::try_from(line["worker"].as_i64().unwrap()).unwrap();
-    eventually(seconds(1), "its process is gone", || !process::is_worker(pid));
+    eventually(PATIENCE, "its process is gone", || !process::is_worker(pid));
     Ok(pid)
 }
 
 #[test]
 fn an_endless_loop_costs_its_caller_a_second_and_nobody_else_anything() {
-    let farm = Setup::new(3).start();
+    // What the neighbour waits for is a worker, and not a disk.
+    let farm = Setup::new(3).flag("--durability", "normal").start();
     let canary = Canary::release(&farm);
     let app = farm.script("evil", "for(;;){}");
     let census = Census::take(&farm);
     let first = times_out(&farm, &app, millis(1_200)).unwrap();
-    eventually(seconds(1), "a successor is there", || farm.workers().len() == 3 && !farm.workers().contains(&first));
+    eventually(PATIENCE, "a successor is there", || farm.workers().len() == 3 && !farm.workers().contains(&first));
     let second = times_out(&farm, &app, millis(1_200)).unwrap();
     assert_ne!(first, second);
     canary.sings(10);
@@ -138,11 +139,16 @@ fn a_manifest_lowers_the_limit_and_cannot_raise_it() {
 
 #[test]
 fn waiting_in_a_queue_is_not_running() {
-    let farm = Setup::new(2).flag("--timeout", "400ms").flag("--app-max-workers", "1").start();
+    let farm = Setup::new(2)
+        .flag("--app-max-workers", "1")
+        .flag("--timeout", "800ms")
+        .flag("--request-timeout", "20s")
+        .flag("--queue-timeout", "20s")
+        .start();
     let app = farm.script("slow", "const until = Date.now() + 150; while (Date.now() < until) {}\nrespond('done')");
     let started = Instant::now();
     thread::scope(|scope| {
-        for _ in 0..6 {
+        for _ in 0..8 {
             let app = app.again();
             scope.spawn(move || {
                 let answer = app.get("/api/");
@@ -150,7 +156,7 @@ fn waiting_in_a_queue_is_not_running() {
             });
         }
     });
-    assert!(started.elapsed() > millis(850), "one worker served them one after the other");
+    assert!(started.elapsed() > millis(1_150), "one worker served them one after the other");
 }
 
 #[test]
@@ -158,15 +164,24 @@ fn a_queue_has_an_end_and_a_patience() {
     let farm = Setup::new(2)
         .flag("--app-max-workers", "1")
         .flag("--queue-depth", "2")
-        .flag("--queue-timeout", "200ms")
+        .flag("--queue-timeout", "2s")
+        .flag("--timeout", "4s")
         .start();
     let app = farm.script("slow", "for(;;){}");
-    let answers: Vec<_> = thread::scope(|scope| {
-        let asking: Vec<_> = (0..6).map(|_| scope.spawn(|| app.again().get("/api/"))).collect();
-        asking.into_iter().map(|asking| asking.join().unwrap()).collect()
+    let ask = || app.again().get("/api/");
+    // Each comes once the one before is where it is to be.
+    let answers = thread::scope(|scope| {
+        let held = scope.spawn(ask);
+        farm.busy_worker("slow");
+        let waiting = [scope.spawn(ask), scope.spawn(ask)];
+        eventually(PATIENCE, "two wait", || farm.runtime()["queued"] == 2);
+        let refused = [ask(), ask(), ask()];
+        let [first, second] = waiting.map(|waiting| waiting.join().unwrap());
+        [vec![held.join().unwrap(), first, second], refused.into()].concat()
     });
-    let count = |code: &str| answers.iter().filter(|answer| answer.code() == code).count();
-    assert_eq!((count("timeout"), count("queue_timeout"), count("queue_full")), (1, 2, 3), "{answers:?}");
+    let codes: Vec<String> = answers.iter().map(Answer::code).collect();
+    let wanted = ["timeout", "queue_timeout", "queue_timeout", "queue_full", "queue_full", "queue_full"];
+    assert_eq!(codes, wanted, "{answers:?}");
     let refused = answers.iter().filter(|answer| answer.status == 503);
     assert!(refused.clone().all(|answer| answer.header("retry-after").is_some()));
     for answer in refused {
@@ -222,7 +237,7 @@ fn memory_has_an_end() {
             wrong.push(format!("- {script}\n    {} {}", answer.status, answer.text()));
         }
         let pid = farm.worker_of(&answer);
-        eventually(seconds(2), "its process is gone", || !farm.workers().contains(&pid));
+        eventually(PATIENCE, "its process is gone", || !farm.workers().contains(&pid));
     }
     // A request that swallows it may answer; its process serves no more either way.
     let app = farm.script(
@@ -231,7 +246,7 @@ fn memory_has_an_end() {
     );
     let answer = app.get("/api/");
     let pid = farm.worker_of(&answer);
-    eventually(seconds(2), "its process is gone", || !farm.workers().contains(&pid));
+    eventually(PATIENCE, "its process is gone", || !farm.workers().contains(&pid));
     canary.was_well();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -3,7 +3,7 @@
 use fazt_tests::{
     http::{App, Request},
     setup::Setup,
-    wait::{eventually, seconds},
+    wait::{PATIENCE, eventually},
 };
 use serde_json::{Value, json};
 
@@ -71,8 +71,8 @@ fn debug_shows_it_to_everybody_and_logs_timings() {
         assert!(timing.contains(part), "{part} in {timing:?}");
     }
     let says = |what: &str| farm.log.text().lines().any(|line| line.contains(&good.id()) && line.contains(what));
-    eventually(seconds(5), "a storage op's timing", || says("kv.set"));
-    eventually(seconds(5), "what the app said", || says("hello"));
+    eventually(PATIENCE, "a storage op's timing", || says("kv.set"));
+    eventually(PATIENCE, "what the app said", || says("hello"));
 }
 
 fn shows_all(app: &App) -> String {

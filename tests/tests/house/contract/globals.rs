@@ -2,7 +2,7 @@
 
 use fazt_tests::{
     http::Request,
-    wait::{eventually, seconds},
+    wait::{PATIENCE, eventually},
 };
 use serde_json::{Value, json};
 
@@ -132,7 +132,7 @@ fn a_flood_of_lines_is_bounded_and_says_so() {
     assert_eq!((answer.status, answer.text().as_str()), (200, "done"));
     let lines = logs(&farm, "row", &answer.id(), 200);
     assert!(lines.len() <= 257, "{} lines", lines.len());
-    eventually(seconds(5), "the last line says how many were dropped", || {
+    eventually(PATIENCE, "the last line says how many were dropped", || {
         let warnings = format!("/api/_admin/apps/row/logs?limit=250&level=warn&request={}", answer.id());
         farm.admin().get(&warnings).text().contains("4744 more lines were dropped")
     });
@@ -153,7 +153,7 @@ fn a_line_cannot_forge_another() {
 
 /// The lines of one request, once there are so many.
 fn logs(farm: &fazt_tests::farm::Farm, app: &str, request: &str, least: usize) -> Vec<Value> {
-    eventually(seconds(5), &format!("{least} lines of {request}"), || {
+    eventually(PATIENCE, &format!("{least} lines of {request}"), || {
         let lines = farm.admin().get(&format!("/api/_admin/apps/{app}/logs?limit=250&request={request}")).json();
         let lines = lines["logs"].as_array()?.clone();
         (lines.len() >= least).then_some(lines)

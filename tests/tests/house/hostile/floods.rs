@@ -4,7 +4,7 @@ use fazt_tests::{
     http::Answer,
     oracle::Watch,
     setup::Setup,
-    wait::{eventually, seconds},
+    wait::{PATIENCE, eventually},
 };
 use serde_json::{Value, json};
 
@@ -96,7 +96,7 @@ fn a_flood_of_lines_is_capped_and_each_is_one() {
 
 /// The lines that a request left in the app's log, once there are so many.
 fn lines(evil: &Evil<'_>, answer: &Answer, least: usize) -> Vec<Value> {
-    eventually(seconds(10), "the lines are in the app's log", || {
+    eventually(PATIENCE, "the lines are in the app's log", || {
         let (mut all, mut after) = (Vec::new(), 0);
         // A page at a time, oldest first.
         loop {
@@ -146,8 +146,9 @@ fn an_answer_that_is_refused_costs_the_router_nothing() {
     refused();
     let before = farm.router().resident_bytes();
     refused();
-    let more = farm.router().resident_bytes().saturating_sub(before);
-    assert!(more <= KEPT_BYTES, "J-22 the router has {more} bytes more");
+    let more = || farm.router().resident_bytes().saturating_sub(before);
+    // What is let go of last may be on its way.
+    eventually(PATIENCE, "J-22 the router has hardly a byte more", || more() <= KEPT_BYTES);
     watch.close();
 }
 

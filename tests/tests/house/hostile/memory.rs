@@ -7,7 +7,7 @@ use std::{
 
 use fazt_tests::{
     oracle::Watch,
-    wait::{Over, eventually, seconds},
+    wait::{Over, PATIENCE, eventually},
 };
 
 use super::{
@@ -101,6 +101,6 @@ fn a_process_stays_near_its_heaps_limit() {
     let most = most.load(SeqCst);
     assert!(most > 16 << 20, "the heap was used at all: {most} bytes");
     assert!(most <= limit, "a worker had {most} bytes resident, the limit is {limit}");
-    eventually(seconds(10), "the pool is whole", || farm.workers().len() == 3);
+    eventually(PATIENCE, "the pool is whole", || farm.workers().len() == 3);
     watch.close();
 }

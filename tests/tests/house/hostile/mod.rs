@@ -19,7 +19,7 @@ use fazt_tests::{
     oracle::Watch,
     process,
     setup::Setup,
-    wait::{eventually, millis, promised, seconds},
+    wait::{PATIENCE, eventually, millis, promised},
 };
 
 /// The hostile app's name.
@@ -135,11 +135,11 @@ impl<'a> Evil<'a> {
             let runtime = self.farm.runtime();
             runtime["workers"].as_array().unwrap().iter().any(|row| row["pid"] == pid && row["state"] == "idle")
         };
-        eventually(seconds(10), "its worker rests or is gone", || is_gone() || is_idle());
+        eventually(PATIENCE, "its worker rests or is gone", || is_gone() || is_idle());
         if self.is_calm() == pid {
             return Fate::Kept;
         }
-        eventually(seconds(10), "a worker that serves no more is gone", is_gone);
+        eventually(PATIENCE, "a worker that serves no more is gone", is_gone);
         if self.killed() > killed { Fate::Killed } else { Fate::Retired }
     }
 

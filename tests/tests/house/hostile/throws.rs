@@ -4,7 +4,7 @@
 use fazt_tests::{
     http::Answer,
     oracle::Watch,
-    wait::{eventually, seconds},
+    wait::{PATIENCE, eventually},
 };
 use serde_json::Value;
 
@@ -88,7 +88,7 @@ fn problem(answer: &Answer) -> Value {
 
 /// The one line that a request's end left in the app's log.
 fn uncaught(evil: &Evil<'_>, answer: &Answer) -> String {
-    let lines = eventually(seconds(5), "the end is in the app's log", || {
+    let lines = eventually(PATIENCE, "the end is in the app's log", || {
         let path = format!("/api/_admin/apps/evil/logs?limit=250&request={}", answer.id());
         let lines = evil.farm.admin().get(&path).json()["logs"].as_array()?.clone();
         (!lines.is_empty()).then_some(lines)

@@ -52,9 +52,10 @@ fn one_address_takes_its_share_of_the_connections_and_no_more() {
     let before = farm.router().descriptors().unwrap();
     let crowd: Vec<Wire> = (0..CROWD).map(|_| Wire::open_from(2, farm.address)).collect();
     let over = CROWD - EACH - KEPT / 4;
-    eventually(seconds(5), "H-25 who is one too many is turned away", || turned_away(&farm) >= over);
-    let held = farm.router().descriptors().unwrap() - before;
-    assert!(held <= EACH + KEPT / 4 + 2, "H-25 {held} descriptors for one address");
+    eventually(seconds(10), "H-25 who is one too many is turned away", || turned_away(&farm) >= over);
+    // Whoever was turned away is told so before its descriptor is closed.
+    let held = || farm.router().descriptors().unwrap().saturating_sub(before);
+    eventually(seconds(10), "H-25 one address has so many descriptors and no more", || held() <= EACH + KEPT / 4 + 2);
     assert_eq!(ask_from(1, &farm, &get("/api/", "Connection: close\r\n")).0, "200", "H-25 another address is served");
     let refused: Vec<_> = crowd.into_iter().filter(Wire::is_heard).map(Wire::hear).collect();
     assert!(refused.len() >= over, "{} of {CROWD} hear something", refused.len());
@@ -63,7 +64,7 @@ fn one_address_takes_its_share_of_the_connections_and_no_more() {
         assert_eq!((answer.status, answer.code().as_str()), (503, "overloaded"), "{answer:?}");
         assert!(answer.header("retry-after").is_some() && answer.text().contains(&answer.id()), "{answer:?}");
     }
-    eventually(seconds(5), "H-25 its places are free again", || ask_from(2, &farm, &get("/healthz", "")).0 == "200");
+    eventually(seconds(10), "H-25 its places are free again", || ask_from(2, &farm, &get("/healthz", "")).0 == "200");
     watch.close();
 }
 
@@ -74,20 +75,19 @@ fn a_full_house_hears_the_farms_keeper() {
     let before = farm.router().descriptors().unwrap();
     let crowd: Vec<Wire> =
         (2..6).flat_map(|last| (0..70).map(move |_| last)).map(|last| Wire::open_from(last, farm.address)).collect();
-    eventually(seconds(5), "all places are taken", || turned_away(&farm) >= crowd.len() - ALL - KEPT);
-    let held = farm.router().descriptors().unwrap() - before;
-    assert!(
-        (ALL - 5..(DESCRIPTORS / 2) as usize).contains(&held),
-        "H-25 {held} connections of {DESCRIPTORS} descriptors"
-    );
+    eventually(seconds(10), "all places are taken", || turned_away(&farm) >= crowd.len() - ALL - KEPT);
+    let held = || farm.router().descriptors().unwrap().saturating_sub(before);
+    eventually(seconds(10), "H-25 half of the descriptors are connections", || {
+        (ALL - 5..(DESCRIPTORS / 2) as usize).contains(&held())
+    });
     // Whose place is kept for the farm's own pages has one request, and is gone soon if there is none.
     let token = format!("Authorization: Bearer {}\r\n", farm.token);
     let is_heard = |path: &str, more: &str| ask_from(9, &farm, &get(path, more)).0 == "200";
     eventually(promised(seconds(4)), "H-25 health is told", || is_heard("/healthz", ""));
-    eventually(seconds(1), "H-25 readiness is told", || is_heard("/readyz", ""));
-    eventually(seconds(1), "H-25 the admin is heard", || is_heard("/api/_debug/runtime", &token));
+    eventually(seconds(10), "H-25 readiness is told", || is_heard("/readyz", ""));
+    eventually(seconds(10), "H-25 the admin is heard", || is_heard("/api/_debug/runtime", &token));
     for path in ["/api/", "/", "/api/%5fadmin"] {
-        eventually(seconds(1), "H-25 an app is not asked there", || {
+        eventually(seconds(10), "H-25 an app is not asked there", || {
             let (status, text) = ask_from(9, &farm, &get(path, ""));
             status == "503" && text.contains(CROWDED)
         });
@@ -97,7 +97,7 @@ fn a_full_house_hears_the_farms_keeper() {
     assert_eq!(silent.statuses(), "", "H-25 {silent:?}");
     assert!(silent.took < promised(millis(3_500)), "H-25 a silent client keeps nobody out for long: {silent:?}");
     drop(crowd);
-    eventually(seconds(5), "H-25 apps are served again", || is_heard("/api/", "Connection: close\r\n"));
+    eventually(seconds(10), "H-25 apps are served again", || is_heard("/api/", "Connection: close\r\n"));
     watch.close();
 }
 
@@ -110,14 +110,14 @@ fn without_descriptors_accepting_rests_and_goes_on() {
     router.limit_descriptors(router.descriptors().unwrap() as u64 + 4, DESCRIPTORS);
     let crowd: Vec<Wire> = (0..40).map(|_| Wire::open_from(7, farm.address)).collect();
     let said = || farm.log.said("a connection could not be accepted").len();
-    eventually(seconds(5), "P-10 no descriptor is left", || said() > 0);
+    eventually(seconds(10), "P-10 no descriptor is left", || said() > 0);
     let (lines, begun) = (said(), Instant::now());
     watch.canary().sings(20);
     eventually(seconds(10), "accepting is tried again, now and then", || said() >= lines + 20);
     assert!(begun.elapsed() > millis(200), "P-10 it spins: {:?} for twenty tries", begun.elapsed());
     router.limit_descriptors(DESCRIPTORS, DESCRIPTORS);
     drop(crowd);
-    eventually(seconds(5), "P-10 it accepts again", || {
+    eventually(seconds(10), "P-10 it accepts again", || {
         ask(farm.address, get("/api/", "Connection: close\r\n")).statuses() == "200"
     });
     watch.close();

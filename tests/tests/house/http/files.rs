@@ -5,7 +5,7 @@ use fazt_tests::{
     http::Request,
     oracle::Watch,
     setup::Setup,
-    wait::{eventually, seconds},
+    wait::{PATIENCE, eventually, seconds},
     wire::Wire,
 };
 use rustix::process::Signal;
@@ -57,9 +57,11 @@ fn a_large_file_is_asked_for_once_however_many_come_and_go() {
     let farm = farm();
     let watch = Watch::over(&farm).unheard(200);
     let before = farm.router().resident_bytes();
-    let mut last = None::<Wire>;
+    let (mut last, mut most) = (None::<Wire>, 0);
     let gone = || farm.log.said("request").iter().filter(|line| line["outcome"] == "client_gone").count();
     eventually(seconds(20), "some were heard and have gone", || {
+        // A quick machine may have it loaded before the last one has come.
+        most = most.max(farm.router().resident_bytes());
         if let Some(wire) = last.take() {
             wire.reset();
         }
@@ -69,7 +71,6 @@ fn a_large_file_is_asked_for_once_however_many_come_and_go() {
         gone() >= 12
     });
     drop(last);
-    let mut most = 0;
     eventually(seconds(30), "it was loaded, and let go again", || {
         let now = farm.router().resident_bytes();
         most = most.max(now);
@@ -86,7 +87,7 @@ fn what_sends_nothing_of_a_file_loads_nothing_of_it() {
     let files = farm.app("files");
     let store = farm.child("fazt-store");
     store.signal(Signal::STOP);
-    eventually(seconds(5), "it stands still", || store.is_stopped());
+    eventually(PATIENCE, "it stands still", || store.is_stopped());
     let ask =
         |method: &str, header: (&str, &str)| files.send(&Request::new(method, "/large.bin").header(header.0, header.1));
     let head = ask("HEAD", ("Accept", "*/*"));
@@ -136,6 +137,7 @@ fn files_that_nobody_takes_fill_no_more_than_their_apps_share() {
     }
     let refused = farm.app("many").get("/fourth.bin");
     assert_eq!((refused.status, refused.code().as_str()), (503, "overloaded"));
+    eventually(PATIENCE, "the refusal is in the log", || statuses(&farm, "many").len() == 3);
     assert_eq!((statuses(&farm, "wide"), statuses(&farm, "many")), (vec![200], vec![200, 200, 503]));
     // Its code, what is on its way already, and what another app is sure of.
     assert_eq!(farm.app("many").get("/api/").text(), "small");

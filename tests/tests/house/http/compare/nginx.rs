@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use fazt_tests::wait::{eventually, seconds};
+use fazt_tests::wait::{PATIENCE, eventually};
 use tempfile::TempDir;
 
 use super::sites::SITES;
@@ -90,7 +90,7 @@ impl Nginx {
         let address = free_address();
         fs::write(folder.path().join("nginx.conf"), settings(folder.path(), address)).unwrap();
         let mut child = command().arg("-p").arg(folder.path()).args(["-c", "nginx.conf"]).spawn().unwrap();
-        eventually(seconds(10), "nginx listens", || {
+        eventually(PATIENCE, "nginx listens", || {
             if let Some(status) = child.try_wait().unwrap() {
                 let said = fs::read_to_string(folder.path().join("error.log")).unwrap_or_default();
                 panic!("nginx ended: {status}\n{said}");
