@@ -173,20 +173,24 @@ mod tests {
 
     use super::*;
 
-    /// An outside whose store waits half a second at most, and the other ends.
-    fn outside() -> (Outside, Pipe<FromWorker, ToWorker>, Pipe<ToStore, FromStore>) {
+    const PATIENT: Duration = Duration::from_secs(20);
+    const HURRIED: Duration = Duration::from_millis(500);
+
+    /// An outside that waits so long for a store, and the other ends.
+    fn outside(most: Duration) -> (Outside, Pipe<FromWorker, ToWorker>, Pipe<ToStore, FromStore>) {
         let ((to_router, router), (to_store, store)) = (fd::pair().unwrap(), fd::pair().unwrap());
         let page = board::create().unwrap();
-        let (writer, most) = (board::Writer::map(page.as_fd()).unwrap(), Duration::from_millis(500));
+        let writer = board::Writer::map(page.as_fd()).unwrap();
         let mut outside = Outside::new(Pipe::new(to_router), Store::new(to_store, most), writer, most);
-        let deadline_ns = clock::now_ns() + 5_000_000_000;
+        let deadline_ns = clock::now_ns() + 30_000_000_000;
         outside.begin(0, GrantKey::new([1; 32]).grant(1, 1, RequestId::generate(), deadline_ns));
         (outside, Pipe::new(router), Pipe::new(store))
     }
 
     /// What comes of a write with a token whose first channel ends before its answer, by what the next one says.
     fn asked_twice(second: Option<Result<Found, Refusal>>) -> Result<Found, Refusal> {
-        let (mut outside, mut router, mut store) = outside();
+        // Where another one comes there is time for it.
+        let (mut outside, mut router, mut store) = outside(if second.is_some() { PATIENT } else { HURRIED });
         let ends = thread::spawn(move || {
             store.receive(None).unwrap();
             drop(store);
@@ -220,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_store_that_is_away_for_long_costs_the_question_and_not_the_worker() {
-        let (mut outside, mut router, store) = outside();
+        let (mut outside, mut router, store) = outside(HURRIED);
         drop(store);
         let op = Op::Files(files::Op::Sources);
         let away = outside.ask(&Question::new(&op, &[])).unwrap_err();
@@ -228,15 +232,13 @@ mod tests {
         let (next, theirs) = fd::pair().unwrap();
         router.send_with(&ToWorker::Rebind { grant: None }, &[theirs.as_fd()], None).unwrap();
         let mut store = Pipe::<ToStore, FromStore>::new(next);
-        let back = thread::spawn(move || {
-            store.receive(None).unwrap();
-            let answer = Answer { number: 1, spent_us: 1, outcome: Ok(Found::Bytes), body: Part::empty() };
-            store.send(&FromStore::Answer(Box::new(answer)), None).unwrap();
-            store
-        });
+        // There before it is asked for, which is not waited for long.
+        let answer = Answer { number: 1, spent_us: 1, outcome: Ok(Found::Bytes), body: Part::empty() };
+        store.send(&FromStore::Answer(Box::new(answer)), None).unwrap();
         assert_eq!(outside.ask(&Question::new(&op, &[])).unwrap().found, Found::Bytes);
+        store.receive(None).unwrap();
         // One that closed this channel alone sends no other.
-        drop(back.join().unwrap());
+        drop(store);
         outside.lost = Instant::now().checked_sub(ABSENCE_MOST);
         assert_eq!(outside.ask(&Question::new(&op, &[])).unwrap_err().code, Code::Unavailable);
         assert!(outside.is_broken());

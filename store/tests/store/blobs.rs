@@ -152,7 +152,7 @@ fn a_collection_has_a_most() {
 /// Bytes that were replaced cost their app nothing, so they must go as quickly as new ones come.
 #[test]
 fn who_replaces_a_blob_without_a_pause_does_not_outrun_the_sweeping() {
-    let mut farm = Farm::start();
+    let mut farm = Farm::unflushed();
     let app = farm.app("a");
     let sql = rusqlite::Connection::open(farm.database()).unwrap();
     let marked =

@@ -1,11 +1,18 @@
 //! kill -9 under write load: what was acknowledged is there, what was not is whole or absent, the file is sound.
 
-use std::{thread, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    thread,
+    time::Duration,
+};
 
 use fazt_protocol::op::ds::Verb;
 use serde_json::json;
 
-use crate::harness::{Farm, Start, Worker};
+use crate::harness::{Farm, Start, Worker, eventually};
 
 const WRITERS: usize = 6;
 
@@ -17,8 +24,8 @@ struct Known {
     attempted: u64,
 }
 
-/// Writes until the store is gone.
-fn write(mut worker: Worker, at: usize, mut known: Known) -> Known {
+/// Writes until the store is gone; counts what was acknowledged.
+fn write(mut worker: Worker, at: usize, mut known: Known, acknowledged: &AtomicU64) -> Known {
     loop {
         known.attempted = known.value + 1;
         let body = known.attempted.to_string();
@@ -29,6 +36,7 @@ fn write(mut worker: Worker, at: usize, mut known: Known) -> Known {
             Ok(Ok(_)) => known.value = known.attempted,
             _ => return known,
         }
+        acknowledged.fetch_add(1, SeqCst);
         let op = fazt_protocol::op::ds::Op { collection: format!("c{at}"), verb: Verb::InsertMany };
         let pair = json!([{"n": known.documents}, {"n": known.documents}]).to_string();
         if worker.send(fazt_protocol::op::Op::Ds(op), pair.as_bytes()).is_err() {
@@ -38,6 +46,7 @@ fn write(mut worker: Worker, at: usize, mut known: Known) -> Known {
             Ok(Ok(_)) => known.documents += 1,
             _ => return known,
         }
+        acknowledged.fetch_add(1, SeqCst);
     }
 }
 
@@ -55,15 +64,18 @@ fn kill_loses_nothing_that_was_acknowledged() {
         let mut farm = Farm::on(folder.path(), &Start::default()).unwrap();
         let app = app.get_or_insert_with(|| farm.app("a")).clone();
         check(&mut farm.worker(&app), &mut known);
+        let acknowledged = Arc::new(AtomicU64::new(0));
         let writers: Vec<_> = std::mem::take(&mut known)
             .into_iter()
             .enumerate()
             .map(|(at, known)| {
-                let worker = farm.worker(&app);
-                thread::spawn(move || write(worker, at, known))
+                let (worker, acknowledged) = (farm.worker(&app), Arc::clone(&acknowledged));
+                thread::spawn(move || write(worker, at, known, &acknowledged))
             })
             .collect();
-        // Somewhere in a group, a flush, a checkpoint: wherever that many milliseconds lead.
+        // However slow the disk is, there is load; and then somewhere in a group, a flush, a checkpoint: wherever that many
+        // milliseconds lead.
+        eventually(|| (acknowledged.load(SeqCst) > WRITERS as u64 + round % 7).then_some(()));
         thread::sleep(Duration::from_millis(20 + round * 7 % 50));
         farm.kill();
         known = writers.into_iter().map(|writer| writer.join().unwrap()).collect();

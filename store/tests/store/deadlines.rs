@@ -63,7 +63,7 @@ fn the_shortest_of_three_deadlines_counts() {
 fn a_foreign_lock_is_waited_for() {
     let mut farm = Farm::start();
     let app = farm.app("a");
-    let (mut worker, mut hurried) = (farm.worker(&app), farm.worker_within(&app, 100));
+    let (mut worker, mut hurried, mut reader) = (farm.worker(&app), farm.worker_within(&app, 100), farm.worker(&app));
     worker.set("read", b"1").unwrap();
     let foreign = rusqlite::Connection::open(farm.database()).unwrap();
     foreign.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -79,7 +79,7 @@ fn a_foreign_lock_is_waited_for() {
     assert!(late.code == Code::Timeout && !late.unknown, "{late:?}");
     assert!(began.elapsed() >= Duration::from_millis(100), "{:?}", began.elapsed());
     // Reads go on meanwhile, and the patient one still waits.
-    assert_eq!(hurried.get("read").unwrap(), json!(1));
+    assert_eq!(reader.get("read").unwrap(), json!(1));
     thread::sleep(Duration::from_millis(300).saturating_sub(began.elapsed()));
     assert!(worker.pipe.try_receive().unwrap().is_none());
     release.send(()).unwrap();
@@ -138,7 +138,7 @@ fn race(at: usize, mut worker: Worker) -> Vec<(String, Option<bool>)> {
 
 #[test]
 fn a_scan_holds_up_neither_reads_nor_writes() {
-    let mut farm = Farm::start();
+    let mut farm = Farm::unflushed();
     let (app, other) = (farm.app("a"), farm.app("b"));
     let mut filler = farm.worker(&app);
     fill(&mut filler, 100);

@@ -60,6 +60,11 @@ impl Farm {
         farm
     }
 
+    /// One that waits for no disk: what is counted beside its writes is to be the store's doing.
+    pub fn unflushed() -> Self {
+        Self::with(&Start { arguments: &["--durability", "normal"], environment: &[] })
+    }
+
     /// A store on that folder, or why it does not start.
     pub fn on(path: &Path, start: &Start<'_>) -> Result<Self, String> {
         let (ours, theirs) = fd::pair().unwrap();

@@ -31,7 +31,7 @@ fn wide(fields: usize) -> Value {
 
 #[test]
 fn a_scan_for_a_write_holds_up_nobodys_writes() {
-    let mut farm = Farm::start();
+    let mut farm = Farm::unflushed();
     let (app, other) = (farm.app("a"), farm.app("b"));
     fill(&mut farm.worker(&app), 100);
     let mut neighbour = farm.worker(&other);

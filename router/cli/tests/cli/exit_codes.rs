@@ -1,6 +1,12 @@
 //! The exit codes that scripts rely on: 2 wrong usage, 3 nobody there, 4 not authorised, 1 everything else that fails.
 
-use std::{fs, io::Write, net::TcpListener, process::Stdio, thread};
+use std::{
+    fs,
+    io::Write,
+    net::{TcpListener, TcpStream},
+    process::Stdio,
+    thread,
+};
 
 use crate::peer::{Peer, TOKEN, command, ended, fazt};
 use serde_json::Value;
@@ -34,7 +40,11 @@ fn wrong_usage_is_2() {
 #[test]
 fn nobody_there_is_3_and_says_what_to_start() {
     let folder = tempfile::tempdir().unwrap();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    // A connection that was taken keeps the port, which the kernel might give to another test's server.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = listener.local_addr().unwrap().to_string();
+    let _kept = (TcpStream::connect(&nobody).unwrap(), listener.accept().unwrap());
+    drop(listener);
     for arguments in [&["status"][..], &["app", "list", "--json"]] {
         let ended = fazt(folder.path(), &[&["--server", &nobody], arguments].concat());
         assert_eq!(ended.code, Some(3), "{ended:?}");
