@@ -52,7 +52,7 @@ impl Load {
         out: &mut Vec<u8>,
     ) -> Result<Option<Found>, OpError> {
         // One snapshot: what was found is still there when its bytes are read.
-        let snapshot = reading.sql.unchecked_transaction()?;
+        let snapshot = reading.sql().unchecked_transaction()?;
         let found = match op {
             Op::Sources => self.read_sources(reading, version, out)?,
             Op::Read { path } if path.starts_with("private/") => read_file(reading, version, path, out)?,
@@ -69,7 +69,7 @@ impl Load {
         out: &mut Vec<u8>,
     ) -> Result<Option<Found>, OpError> {
         let until = out.len().saturating_add(STEP_BYTES);
-        let mut statement = reading.sql.prepare_cached(SOURCES)?;
+        let mut statement = reading.sql().prepare_cached(SOURCES)?;
         let mut rows = statement.query(params![reading.app, version, self.after, STEP_FILES as i64])?;
         let mut files: usize = 0;
         while let Some(row) = rows.next()? {
@@ -78,7 +78,7 @@ impl Load {
             if is_source(&path) {
                 let (upload, size) = (row.get(1)?, row.get(2)?);
                 let mut content = Vec::new();
-                chunks::read(reading.sql, upload, (0, size), &mut content)?;
+                chunks::read(reading.sql(), upload, (0, size), &mut content)?;
                 write_source(&path, &content, out);
             }
             self.after = path;
@@ -90,7 +90,7 @@ impl Load {
             return Ok(None);
         }
         // Without it the files of the last steps were missed.
-        if !reading.sql.prepare_cached(IS_THERE)?.exists(params![reading.app, version])? {
+        if !reading.sql().prepare_cached(IS_THERE)?.exists(params![reading.app, version])? {
             return Err(gone());
         }
         Ok(Some(Found::Bytes))
@@ -98,7 +98,7 @@ impl Load {
 }
 
 fn read_file(reading: &Reading<'_>, version: u64, path: &str, out: &mut Vec<u8>) -> Result<Option<Found>, OpError> {
-    let mut statement = reading.sql.prepare_cached(ONE)?;
+    let mut statement = reading.sql().prepare_cached(ONE)?;
     let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, u64>(1)?));
     let found = statement.query_row(params![reading.app, version, path], row).optional()?;
     let Some((upload, size)) = found else {
@@ -111,7 +111,7 @@ fn read_file(reading: &Reading<'_>, version: u64, path: &str, out: &mut Vec<u8>)
     let at = out.len() as u64;
     let until = at.saturating_add(STEP_BYTES as u64).min(size);
     if until > at {
-        chunks::read(reading.sql, upload, (at, until), out)?;
+        chunks::read(reading.sql(), upload, (at, until), out)?;
     }
     Ok((until >= size).then_some(Found::Bytes))
 }

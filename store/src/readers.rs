@@ -55,7 +55,6 @@ impl Piece for Read {
 #[derive(Debug)]
 pub(crate) struct Reading<'a> {
     pub(crate) connection: &'a Connection,
-    pub(crate) sql: &'a rusqlite::Connection,
     pub(crate) app: u64,
     /// Of the wall clock, for keys that expire.
     pub(crate) now_ms: i64,
@@ -63,7 +62,12 @@ pub(crate) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub(crate) fn new(connection: &'a Connection, app: u64) -> Self {
-        Self { connection, sql: &connection.sql, app, now_ms: crate::store::unix_ms() }
+        Self { connection, app, now_ms: crate::store::unix_ms() }
+    }
+
+    /// SQLite's own.
+    pub(crate) fn sql(&self) -> &'a rusqlite::Connection {
+        &self.connection.sql
     }
 }
 

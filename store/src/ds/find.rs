@@ -74,14 +74,14 @@ fn find_one(reading: &Reading<'_>, name: &str, which: &Which) -> Result<Reply, O
     let mut out = Vec::new();
     match which {
         Which::Id(id) => {
-            let _snapshot = reading.sql.unchecked_transaction()?;
-            let Some(collection) = collection::find(reading.sql, reading.app, name)? else { return Ok(nothing()) };
-            let Some(row) = by_name(reading.sql, &collection, id)? else { return Ok(nothing()) };
-            push_one(reading.sql, (row, collection.id), &mut out)?;
+            let _snapshot = reading.sql().unchecked_transaction()?;
+            let Some(collection) = collection::find(reading.sql(), reading.app, name)? else { return Ok(nothing()) };
+            let Some(row) = by_name(reading.sql(), &collection, id)? else { return Ok(nothing()) };
+            push_one(reading.sql(), (row, collection.id), &mut out)?;
         }
         Which::Query(filter) => {
             Page { filter, limit: 1, offset: 0 }
-                .each(reading, name, |collection, row| push_one(reading.sql, (row, collection.id), &mut out))?;
+                .each(reading, name, |collection, row| push_one(reading.sql(), (row, collection.id), &mut out))?;
         }
     }
     Ok(if out.is_empty() { nothing() } else { Reply::json(out) })
@@ -93,11 +93,11 @@ fn nothing() -> Reply {
 
 fn count(reading: &Reading<'_>, name: &str, filter: &Filter) -> Result<Reply, OpError> {
     if *filter == ANY {
-        let collection = collection::find(reading.sql, reading.app, name)?;
+        let collection = collection::find(reading.sql(), reading.app, name)?;
         return Ok(number(collection.map_or(0, |collection| collection.documents)));
     }
     let mut count: u64 = 0;
-    let mut query = Query::new(reading.sql, |_| Ok("count(*)".to_owned()), (filter, ""))?;
+    let mut query = Query::new(reading.sql(), |_| Ok("count(*)".to_owned()), (filter, ""))?;
     scan::run(reading, name, &mut query, |query, collection, part| {
         let of_part: u64 = query.rows(collection, *part, u64::MAX)?.next()?.map_or(Ok(0), |row| row.get(0))?;
         count = count.saturating_add(of_part);
@@ -123,7 +123,7 @@ pub(super) fn by_name(sql: &Connection, collection: &Collection, name: &str) -> 
 
 impl Page<'_> {
     fn find(&self, reading: &Reading<'_>, name: &str, out: &mut List) -> Result<(), OpError> {
-        self.each(reading, name, |collection, row| out.push(reading.sql, (row, collection.id)))
+        self.each(reading, name, |collection, row| out.push(reading.sql(), (row, collection.id)))
     }
 
     /// Does something with each document, the newest first, in the snapshot in which it met the query.
@@ -134,7 +134,7 @@ impl Page<'_> {
         mut each: impl FnMut(&Collection, i64) -> Result<(), OpError>,
     ) -> Result<(), OpError> {
         let (mut pass, mut left) = (self.offset, self.limit);
-        let mut query = Query::new(reading.sql, |_| Ok("id".to_owned()), (self.filter, "ORDER BY id DESC"))?;
+        let mut query = Query::new(reading.sql(), |_| Ok("id".to_owned()), (self.filter, "ORDER BY id DESC"))?;
         scan::run(reading, name, &mut query, |query, collection, part| {
             for row in query.numbers(collection, *part, pass.saturating_add(left))? {
                 if pass > 0 {
@@ -152,8 +152,8 @@ impl Page<'_> {
     /// As the documents were at one moment: what is sorted are numbers and keys, not documents, and those that come first are read
     /// only then.
     fn sort(&self, reading: &Reading<'_>, name: &str, (order, out): (&[Order], &mut List)) -> Result<(), OpError> {
-        let _snapshot = reading.sql.unchecked_transaction()?;
-        let Some(collection) = collection::find(reading.sql, reading.app, name)? else { return Ok(()) };
+        let _snapshot = reading.sql().unchecked_transaction()?;
+        let Some(collection) = collection::find(reading.sql(), reading.app, name)? else { return Ok(()) };
         let columns = |select: &mut Sql| {
             let mut what = "id".to_owned();
             for field in order {
@@ -164,13 +164,13 @@ impl Page<'_> {
         };
         let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
         let mut first = First::new(order, count(self.limit).saturating_add(count(self.offset)));
-        let mut query = Query::new(reading.sql, columns, (self.filter, ""))?;
+        let mut query = Query::new(reading.sql(), columns, (self.filter, ""))?;
         let mut rows = query.rows(&collection, Part::whole(&collection), u64::MAX)?;
         while let Some(row) = rows.next()? {
             first.look(row)?;
         }
         drop(rows);
-        first.rows(count(self.offset)).into_iter().try_for_each(|row| out.push(reading.sql, (row, collection.id)))
+        first.rows(count(self.offset)).into_iter().try_for_each(|row| out.push(reading.sql(), (row, collection.id)))
     }
 }
 

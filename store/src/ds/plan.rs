@@ -77,7 +77,7 @@ pub(crate) fn is_due(op: &AnyOp, body: &[u8]) -> bool {
 pub(crate) fn make(reading: &Reading<'_>, op: &Op, body: &[u8]) -> Result<Plan, OpError> {
     collection::check_name(&op.collection)?;
     let (which, change) = match op.verb {
-        Verb::InsertMany => return Ok(Plan::List(insert::read(reading.sql, body)?)),
+        Verb::InsertMany => return Ok(Plan::List(insert::read(reading.sql(), body)?)),
         Verb::Update => {
             let (which, changes) = update::read(body)?;
             (which, Change::Update(changes))

@@ -69,7 +69,7 @@ impl Scan<'_> {
     ) -> Result<ControlFlow<()>, OpError> {
         let connection = self.reading.connection;
         let _snapshot = connection.snapshot()?;
-        let found = collection::find(self.reading.sql, self.reading.app, self.name)?;
+        let found = collection::find(self.reading.sql(), self.reading.app, self.name)?;
         let Some(collection) = found else { return Ok(ControlFlow::Break(())) };
         let (begun, mut last) = self.begun.unwrap_or((collection, collection.newest()));
         if begun.id != collection.id || begun.sequence > collection.sequence {

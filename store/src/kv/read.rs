@@ -49,7 +49,7 @@ fn nothing() -> Reply {
 type Entry = (Option<Vec<u8>>, i64);
 
 fn get(reading: &Reading<'_>, key: &str, most: usize) -> Result<Option<Entry>, OpError> {
-    let mut statement = reading.sql.prepare_cached(GET)?;
+    let mut statement = reading.sql().prepare_cached(GET)?;
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
     Ok(statement.query_row(params![reading.app, key.as_bytes(), reading.now_ms, most], row).optional()?)
@@ -90,7 +90,7 @@ fn list(reading: &Reading<'_>, prefix: &str, limit: u32, after: Option<&str>) ->
         Some(after) => (LIST.to_owned(), after.as_bytes().to_vec()),
         None => (LIST.replace("key > ?4", "key >= ?4"), prefix.as_bytes().to_vec()),
     };
-    let mut statement = reading.sql.prepare_cached(&after_sql)?;
+    let mut statement = reading.sql().prepare_cached(&after_sql)?;
     let mut rows = statement.query(params![reading.app, prefix.as_bytes(), end, after, reading.now_ms, limit])?;
     let mut out = b"[".to_vec();
     while let Some(row) = rows.next()? {

@@ -38,7 +38,7 @@ pub(crate) fn answer(reading: &Reading<'_>, op: &Op) -> Result<Reply, OpError> {
 }
 
 fn find(reading: &Reading<'_>, path: &str) -> Result<Option<(Head, i64)>, OpError> {
-    let mut statement = reading.sql.prepare_cached(FIND)?;
+    let mut statement = reading.sql().prepare_cached(FIND)?;
     let row = |row: &Row<'_>| {
         let head = Head { mime: row.get(0)?, size: row.get(1)?, hash: row.get(2)?, updated_at: row.get(3)? };
         Ok((head, row.get(4)?))
@@ -59,7 +59,7 @@ impl Load {
         out: &mut Vec<u8>,
     ) -> Result<Option<Found>, OpError> {
         // Head and bytes are two statements: one snapshot for both, or a put between them would mix two blobs.
-        let snapshot = reading.sql.unchecked_transaction()?;
+        let snapshot = reading.sql().unchecked_transaction()?;
         let is_first = self.0.is_none();
         if is_first {
             let Some((head, upload)) = find(reading, path)? else { return Ok(Some(Found::Nothing)) };
@@ -70,7 +70,7 @@ impl Load {
         let at = start.saturating_add(out.len() as u64);
         let until = at.saturating_add(STEP_BYTES).min(*end);
         if until > at {
-            chunks::read(reading.sql, *upload, (at, until), out)?;
+            chunks::read(reading.sql(), *upload, (at, until), out)?;
         }
         drop(snapshot);
         if start.saturating_add(out.len() as u64) < until {
@@ -107,7 +107,7 @@ fn list(reading: &Reading<'_>, prefix: &str, limit: u32, after: Option<&str>) ->
     let end = range_end(prefix.as_bytes()).unwrap_or_else(|| vec![0xff]);
     // No path is empty, so all of them come after the empty one.
     let after = after.unwrap_or_default().as_bytes();
-    let mut statement = reading.sql.prepare_cached(LIST)?;
+    let mut statement = reading.sql().prepare_cached(LIST)?;
     let mut rows = statement.query(params![reading.app, prefix.as_bytes(), end, after, limit])?;
     let mut out = b"[".to_vec();
     while let Some(row) = rows.next()? {
