@@ -26,6 +26,20 @@ fn filled(fill: impl FnOnce(&mut Worker)) -> (u64, u64) {
     (std::fs::metadata(farm.database()).unwrap().len(), counted)
 }
 
+/// The file has so many tenths of what is counted at most, and so much beside, and a third at least.
+fn takes_at_most(tenths: u64, beside: u64) -> impl Fn(&str, &dyn Fn(&mut Worker)) {
+    let (empty, _) = filled(|_| ());
+    move |what, fill| {
+        let (file, counted) = filled(fill);
+        let grown = file - empty;
+        assert!(
+            10 * grown <= tenths * counted + 10 * beside,
+            "{what}: {counted} bytes are counted, the file has {grown} more"
+        );
+        assert!(counted <= 3 * grown, "{what}: {counted} bytes are counted, the file has only {grown} more");
+    }
+}
+
 /// The n-th name of that many bytes, near none of those before it: pages are then filled worst.
 fn name(n: u32, bytes: usize) -> String {
     format!("{:08x}{}", n.wrapping_mul(0x9e37_79b9), "x".repeat(bytes - 8))
@@ -37,16 +51,7 @@ fn put(worker: &mut Worker, path: String, mime: &str) {
 
 #[test]
 fn the_file_takes_little_more_than_what_is_counted_however_long_the_names_are() {
-    let (empty, _) = filled(|_| ());
-    let check = |what: &str, fill: &dyn Fn(&mut Worker)| {
-        let (file, counted) = filled(fill);
-        let grown = file - empty;
-        assert!(
-            2 * grown <= 3 * counted + (64 << 10),
-            "{what}: {counted} bytes are counted, the file has {grown} more"
-        );
-        assert!(counted <= 3 * grown, "{what}: {counted} bytes are counted, the file has only {grown} more");
-    };
+    let check = takes_at_most(15, 32 << 10);
     check("keys", &|worker| (0..3_000).for_each(|n| drop(worker.set(&name(n, KV_KEY_BYTES), b"1").unwrap())));
     check("short paths", &|worker| (0..1_000).for_each(|n| put(worker, name(n, 16), "")));
     check("paths", &|worker| (0..1_000).for_each(|n| put(worker, name(n, BLOB_PATH_BYTES), "")));
@@ -80,15 +85,7 @@ fn the_file_takes_little_more_than_what_is_counted_however_long_the_names_are() 
 /// A page of the file is given back when less than a third of it is in use: so much more than what is counted the file may take.
 #[test]
 fn the_file_takes_three_times_what_is_counted_at_most_however_rows_change() {
-    let (empty, _) = filled(|_| ());
-    let check = |what: &str, fill: &dyn Fn(&mut Worker)| {
-        let (file, counted) = filled(fill);
-        let grown = file - empty;
-        assert!(
-            10 * grown <= 32 * counted + (640 << 10),
-            "{what}: {counted} bytes are counted, the file has {grown} more"
-        );
-    };
+    let check = takes_at_most(32, 64 << 10);
     let value = |bytes: usize| format!("\"{}\"", "x".repeat(bytes)).into_bytes();
     check("values of half a page, then shrunk", &|worker| {
         for bytes in [2_100, 1_330] {

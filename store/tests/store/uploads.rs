@@ -19,6 +19,11 @@ fn rows(database: &Path) -> Vec<u64> {
     ["fileset", "file", "content", "upload", "chunk"].map(count).to_vec()
 }
 
+/// Waits until no more is left than there was.
+fn swept_to(before: &[u64], farm: &Farm) {
+    eventually(|| (rows(&farm.database()) == before).then_some(()));
+}
+
 fn file(upload: u64, path: &str) -> Ask {
     Ask::File { upload, path: path.to_owned(), encoding: Encoding::Identity }
 }
@@ -33,7 +38,7 @@ fn a_new_store_drops_what_the_router_before_did_not_finish() {
     assert_ne!(rows(&farm.database()), before);
     farm.kill();
     let farm = Farm::on(folder.path(), &Start::default()).unwrap();
-    eventually(|| (rows(&farm.database()) == before).then_some(()));
+    swept_to(&before, &farm);
 }
 
 /// A large content is written in steps, and only the last of them finds that there is no place for it.
@@ -44,7 +49,7 @@ fn what_was_written_of_a_file_that_is_refused_at_its_end_is_swept() {
     let before = rows(&farm.database());
     let refused = farm.ask_with(file(upload, "a.txt"), &[1; 3 * MIB]).unwrap_err();
     assert!(refused.message.contains("given twice"), "{refused}");
-    eventually(|| (rows(&farm.database()) == before).then_some(()));
+    swept_to(&before, &farm);
 }
 
 #[test]
