@@ -98,14 +98,17 @@ impl<'a> Evil<'a> {
     }
 
     /// Tries a row; says what is wrong. The engine's clock and the keeper's are 50 ms apart, which a machine under load may
-    /// take for nothing: what should have been interrupted and was killed is tried again.
+    /// take for nothing, and there a worker's place may be wanted meanwhile: what should have been interrupted and was killed,
+    /// or kept and was retired, is tried again.
     fn judge(&self, row: &Row) -> Option<String> {
-        let (tried, met) = self.try_row(row);
-        if row.3 == Fate::Retired && met == Some(Fate::Killed) {
-            let (again, met) = self.try_row(row);
-            return if met == Some(Fate::Killed) { self.try_row(row).0 } else { again };
+        let may_be_load = |met| [(Fate::Retired, Some(Fate::Killed)), (Fate::Kept, Some(Fate::Retired))].contains(&met);
+        let (mut wrong, mut met) = self.try_row(row);
+        for _again in 0..2 {
+            if may_be_load((row.3, met)) {
+                (wrong, met) = self.try_row(row);
+            }
         }
-        tried
+        wrong
     }
 
     fn try_row(&self, row: &Row) -> (Option<String>, Option<Fate>) {
