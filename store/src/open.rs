@@ -185,10 +185,7 @@ fn beside(path: &Path, end: &str) -> PathBuf {
 /// anew where it was in the writer's way, a few times.
 pub(crate) fn check(connection: &Connection) {
     let began = std::time::Instant::now();
-    let leash = Leash::until(u64::MAX);
-    let look = |sql: &rusqlite::Connection| sql.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-    let mut looks = std::iter::repeat_with(|| connection.within(&leash, look).map_err(OpError::from)).take(CHECKS);
-    match looks.find(|checked| !checked.as_ref().is_err_and(OpError::is_interrupt)) {
+    match checked(connection) {
         Some(Ok(word)) if word == "ok" => {
             tracing::info!(ms = began.elapsed().as_millis(), "the file is whole after an unclean stop")
         }
@@ -200,6 +197,14 @@ pub(crate) fn check(connection: &Connection) {
     }
 }
 
+/// What SQLite says of the file; nothing where it was in the writer's way each time. It may take as long as it takes.
+fn checked(connection: &Connection) -> Option<Result<String, OpError>> {
+    let leash = Leash::until(u64::MAX);
+    let look = |sql: &rusqlite::Connection| sql.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    let mut looks = std::iter::repeat_with(|| connection.within(&leash, look).map_err(OpError::from)).take(CHECKS);
+    looks.find(|checked| !checked.as_ref().is_err_and(OpError::is_interrupt))
+}
+
 #[cfg(test)]
 impl Opened {
     /// A new file in a folder, for the tests of the parts.
@@ -208,5 +213,48 @@ impl Opened {
         let config = <Config as clap::Parser>::parse_from(arguments.into_iter().chain([folder.as_os_str()]));
         let opened = open(&config).unwrap();
         (config, opened)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    };
+
+    use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+    use super::*;
+
+    /// A file of many rows, and a connection that reads it.
+    fn filled(folder: &Path) -> Connection {
+        let (_config, opened) = Opened::anew(folder);
+        let rows =
+            "INSERT INTO removed_app (id) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000)
+            SELECT i FROM n";
+        opened.writer.sql.execute_batch(rows).unwrap();
+        opened.reader
+    }
+
+    #[test]
+    fn the_check_gives_way_to_the_writer_and_begins_anew_a_few_times() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut reader = filled(folder.path());
+        for wishes in [0, 1, CHECKS - 1, CHECKS, CHECKS + 3] {
+            let begun = Arc::new(AtomicUsize::new(0));
+            let (seen, snapshots) = (Arc::clone(&begun), Arc::clone(&reader.snapshots));
+            // SQLite asks for leave when a check begins. The writer's wish comes just then.
+            let wish = move |asked: AuthContext<'_>| {
+                if matches!(asked.action, AuthAction::Pragma { .. }) && seen.fetch_add(1, SeqCst) < wishes {
+                    snapshots.end_old();
+                }
+                Authorization::Allow
+            };
+            reader.sql.authorizer(Some(wish)).unwrap();
+            let found = checked(&reader).map(Result::unwrap);
+            let wanted = (wishes < CHECKS).then_some("ok");
+            assert_eq!((found.as_deref(), begun.load(SeqCst)), (wanted, (wishes + 1).min(CHECKS)), "{wishes} wishes");
+        }
     }
 }

@@ -255,6 +255,7 @@ fn a_killed_store_is_back_within_a_second_with_all_that_it_acknowledged() {
         canary.sings(20);
     }
     store_failures(canary, rounds);
+    farm.log.heard("the file is whole after an unclean stop");
     watch.close();
     integrity(&farm);
 }

@@ -28,6 +28,22 @@ use fazt_tests::{
 };
 use rustix::process::geteuid;
 
+/// More lines of requests than queue and pipe hold: none of them waits for its line.
+fn more_lines_than_may_wait(farm: &Farm) {
+    thread::scope(|scope| {
+        for _client in 0..2 {
+            let site = farm.app("site").keeping();
+            scope.spawn(move || {
+                for _ in 0..5_500 {
+                    let answer = site.get("/");
+                    assert_eq!(answer.status, 200);
+                    assert!(answer.took < promised(millis(500)), "{:?}", answer.took);
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn a_log_that_nobody_reads_holds_up_nobody() {
     let setup = Setup::new(2).variable("FAZT_STORE_TEST_DELAY", "150..150 ms");
@@ -48,19 +64,7 @@ fn a_log_that_nobody_reads_holds_up_nobody() {
     let victim = canary::deploy(&farm);
     let census = Census::take(&farm);
     let canary = Canary::ask(victim);
-    // More lines than queue and pipe hold.
-    thread::scope(|scope| {
-        for _client in 0..2 {
-            let site = farm.app("site").keeping();
-            scope.spawn(move || {
-                for _ in 0..5_500 {
-                    let answer = site.get("/");
-                    assert_eq!(answer.status, 200);
-                    assert!(answer.took < promised(millis(500)), "{:?}", answer.took);
-                }
-            });
-        }
-    });
+    more_lines_than_may_wait(&farm);
     assert_eq!(app.get("/api/").text(), "here");
     // The store has something to say as well, of each call that is slow.
     for n in 1..=5 {
@@ -205,12 +209,15 @@ fn a_log_whose_disk_is_full_holds_up_nobody() {
     });
     let farm = starting.serving(&address.to_string(), Log::default());
     let app = farm.script("app", "console.log('a word'); respond(String(fazt.storage.kv.incr('n')))");
+    farm.deploy("site", &[("index.html", "a page")]);
     let victim = canary::deploy(&farm);
     let census = Census::take(&farm);
     let canary = Canary::ask(victim);
-    for n in 1..=300 {
+    for n in 1..=100 {
         assert_eq!(app.get("/api/").text(), n.to_string());
     }
+    more_lines_than_may_wait(&farm);
+    assert_eq!(app.get("/api/").text(), "101");
     canary.was_well();
     census.holds(&farm);
 }

@@ -9,6 +9,7 @@ use fazt_tests::{
     wait::{PATIENCE, eventually, seconds},
     wire::Wire,
 };
+use rusqlite::Connection;
 use rustix::process::Signal;
 
 const MIB: usize = 1 << 20;
@@ -121,6 +122,34 @@ fn what_sends_nothing_of_a_file_loads_nothing_of_it() {
     store.signal(Signal::CONT);
     let part = ask("GET", ("Range", "bytes=-9"));
     assert_eq!((part.status, part.text().as_str()), (206, "xxxxxxxxx"));
+}
+
+/// A catalogue that says another length than the content has: no client gets less than was promised, or more.
+#[test]
+fn a_content_of_another_length_than_its_entry_says_is_no_answer() {
+    let setup = Setup::new(1);
+    let farm = setup.start();
+    let large = "x".repeat(MIB);
+    let all = [("right.txt", "right"), ("less.txt", "less"), ("more.txt", "more"), ("large.txt", large.as_str())];
+    farm.deploy("files", &all);
+    drop(farm);
+    let file = Connection::open(setup.data().database()).unwrap();
+    for (path, by) in [("less.txt", 1), ("more.txt", -1), ("large.txt", 1)] {
+        let changed = file.execute("UPDATE file SET size = size + ?2 WHERE path = ?1", (path, by)).unwrap();
+        assert!(changed > 0, "{path}");
+    }
+    drop(file);
+    let farm = setup.start();
+    let files = farm.app("files");
+    // The second time as well: nothing of it was kept.
+    for _ in 0..2 {
+        for path in ["/less.txt", "/more.txt", "/large.txt"] {
+            let told = files.get(path);
+            assert_eq!((told.status, told.code().as_str()), (503, "store_unavailable"), "{path}: {}", told.text());
+        }
+    }
+    farm.log.heard("a file's content is not as long as it should be");
+    assert_eq!(files.get("/right.txt").text(), "right");
 }
 
 /// Files of one app are among its answers: what clients do not take of them fills no more than its share.
