@@ -161,13 +161,15 @@ impl Farm {
         })
     }
 
-    /// Waits until every place of the pool has a worker that rests, and no process is left of those that had one before.
+    /// Waits until every place of the pool has a worker that rests, a spare one is there, and no process is left of those before.
     pub fn settle(&self) {
         eventually(PATIENCE, "the pool is whole and at rest", || {
             let runtime = self.runtime();
-            let whole = |count: usize| count as u64 == runtime["poolSize"].as_u64().unwrap_or(u64::MAX);
-            let is_whole = whole(self.workers().len()) && whole(self.children("fazt-worker").len());
-            is_whole && runtime["inUse"] == 0 && runtime["queued"] == 0 && runtime["spawning"] == 0
+            let count = |of: &str| usize::try_from(runtime[of].as_u64()?).ok();
+            let (size, spares) = (count("poolSize")?, count("spares")?);
+            let is_whole = self.workers().len() == size && self.children("fazt-worker").len() == size + spares;
+            let rests = runtime["inUse"] == 0 && runtime["queued"] == 0 && runtime["spawning"] == 0;
+            (is_whole && rests).then_some(())
         });
     }
 

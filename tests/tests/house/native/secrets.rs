@@ -50,13 +50,14 @@ fn no_secret_of_the_operator_is_in_a_worker_s_memory() {
     let watch = Watch::over(&farm);
     assert_eq!(farm.script("app", "respond({ n: fazt.storage.kv.incr('n') })").get("/api/").json()["n"], 1);
     farm.settle();
-    assert!(remembers(&farm.router()), "where it is, it is found");
-    for process in farm.worker_processes().iter().chain([&farm.child("fazt-zygote")]) {
-        assert!(!remembers(process), "N-21 {process:?} knows the operator's secret");
-        for file in ["environ", "cmdline"] {
-            let text = fs::read(format!("/proc/{}/{file}", process.pid)).unwrap();
-            assert!(!String::from_utf8_lossy(&text).contains(SECRET), "N-21 {file} of {process:?}");
-        }
+    assert_eq!(remembers(&farm.router()), Some(true), "where it is, it is found");
+    let mut seen = BTreeMap::new();
+    let children = || farm.children("fazt-worker").into_iter().chain([farm.child("fazt-zygote")]);
+    // Each look takes its time, in which another one may come in a worker's place.
+    while let Some(next) = children().find(|child| !seen.contains_key(&child.pid)) {
+        let known = knows(&next);
+        assert_ne!(known, Some(true), "N-21 {next:?} knows the operator's secret");
+        seen.insert(next.pid, known);
     }
     assert!(seen.values().flatten().count() >= 4, "{seen:?}");
     watch.close();
