@@ -3,12 +3,13 @@
 use rusqlite::Connection;
 
 /// In order; the n-th makes version n.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_once.sql"),
     include_str!("migrations/0003_collections.sql"),
     include_str!("migrations/0004_names.sql"),
     include_str!("migrations/0005_logged.sql"),
+    include_str!("migrations/0006_numbers.sql"),
 ];
 
 /// What this program understands.

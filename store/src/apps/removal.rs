@@ -6,7 +6,7 @@ use fazt_protocol::registry::Answer;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::variables;
-use crate::{chunks, refusal::OpError, writer::Hand};
+use crate::{chunks, ds::collection, refusal::OpError, writer::Hand};
 
 /// Rows removed at once. Each may be a mebibyte, which nothing interrupts.
 const ROWS: i64 = 8;
@@ -69,8 +69,9 @@ fn sweep_blobs(sql: &Connection, app: u64) -> rusqlite::Result<usize> {
 }
 
 fn sweep_documents(sql: &Connection, app: u64) -> rusqlite::Result<usize> {
-    let next = "SELECT id FROM collection WHERE app = ?1 LIMIT 1";
-    let Some(collection) = sql.prepare_cached(next)?.query_row([app], |row| row.get::<_, i64>(0)).optional()? else {
+    let next = "SELECT id, sequence FROM collection WHERE app = ?1 LIMIT 1";
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+    let Some((collection, sequence)) = sql.prepare_cached(next)?.query_row([app], row).optional()? else {
         return Ok(0);
     };
     let entries = "DELETE FROM entry WHERE document IN (SELECT id FROM document WHERE collection = ?1 LIMIT ?2)";
@@ -79,7 +80,7 @@ fn sweep_documents(sql: &Connection, app: u64) -> rusqlite::Result<usize> {
     if sql.prepare_cached(few)?.execute(params![collection, ROWS])? == 0 {
         sql.prepare_cached("DELETE FROM indexed_field WHERE collection = ?1")?.execute([collection])?;
         sql.prepare_cached("DELETE FROM collection WHERE id = ?1")?.execute([collection])?;
-        sql.prepare_cached("INSERT INTO free_collection (id) VALUES (?1)")?.execute([collection])?;
+        collection::give_back(sql, collection, sequence)?;
     }
     Ok(1)
 }

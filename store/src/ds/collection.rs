@@ -17,8 +17,12 @@ const SEQUENCE_BITS: u32 = 36;
 const SEQUENCES: i64 = 1 << SEQUENCE_BITS;
 const COLLECTIONS: i64 = 1 << (63 - SEQUENCE_BITS);
 
+/// A collection that has had more documents than that keeps its number when it goes: the next one would soon have none left.
+const REUSED_MOST: i64 = SEQUENCES / 2;
+
 const COUNT: &str = "SELECT count(*) FROM collection WHERE app = ?1";
-const FREE: &str = "DELETE FROM free_collection WHERE id = (SELECT min(id) FROM free_collection) RETURNING id";
+const FREE: &str =
+    "DELETE FROM free_collection WHERE id = (SELECT min(id) FROM free_collection) RETURNING id, sequence";
 /// What the counter says is not enough: its number will be another one's, who must find nothing under it.
 const REMOVE: &str = "DELETE FROM collection WHERE id = ?1
     AND NOT EXISTS (SELECT 1 FROM document WHERE id BETWEEN ?2 AND ?3)
@@ -55,14 +59,24 @@ pub(super) fn make(hand: &mut Hand<'_>, app: u64, name: &str) -> Result<Collecti
     }
     let mut account = hand.account(app)?;
     account.charge(0, cost(name), hand.limits.app_bytes)?;
-    let free: Option<i64> = sql.prepare_cached(FREE)?.query_row([], |row| row.get(0)).optional()?;
-    let mut insert = sql.prepare_cached("INSERT INTO collection (id, app, name) VALUES (?1, ?2, ?3)")?;
-    let id = insert.insert(params![free, app, name])?;
+    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+    let (free, sequence) = sql.prepare_cached(FREE)?.query_row([], row).optional()?.unzip();
+    let sequence = sequence.unwrap_or_default();
+    let mut insert = sql.prepare_cached("INSERT INTO collection (id, app, name, sequence) VALUES (?1, ?2, ?3, ?4)")?;
+    let id = insert.insert(params![free, app, name, sequence])?;
     if !(1..COLLECTIONS).contains(&id) {
         return Err(exhausted("collection"));
     }
     hand.ledger.set(app, account);
-    Ok(Collection { id, documents: 0, sequence: 0 })
+    Ok(Collection { id, documents: 0, sequence })
+}
+
+/// The number of a collection that is gone, and the last one of its documents: both are given out again, and go on.
+pub(crate) fn give_back(sql: &Connection, id: i64, sequence: i64) -> rusqlite::Result<()> {
+    if sequence <= REUSED_MOST {
+        sql.prepare_cached("INSERT INTO free_collection (id, sequence) VALUES (?1, ?2)")?.execute([id, sequence])?;
+    }
+    Ok(())
 }
 
 /// What the quota counts. The name stands in the table and in the index that finds it.
@@ -90,7 +104,7 @@ impl Collection {
         if self.documents > 0 || sql.prepare_cached(REMOVE)?.execute([self.id, first, last])? == 0 {
             return self.save(sql);
         }
-        sql.prepare_cached("INSERT INTO free_collection (id) VALUES (?1)")?.execute([self.id])?;
+        give_back(sql, self.id, self.sequence)?;
         Ok(account.charge(cost(name), 0, u64::MAX)?)
     }
 

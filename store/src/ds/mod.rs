@@ -1,7 +1,7 @@
 //! Documents: JSONB in one table for all collections, queries compiled to SQL in which everything of the app's is a bound
 //! parameter, the names of its fields included.
 
-mod collection;
+pub(crate) mod collection;
 mod compile;
 mod delete;
 mod document;

@@ -72,8 +72,9 @@ impl Scan<'_> {
         let found = collection::find(self.reading.sql(), self.reading.app, self.name)?;
         let Some(collection) = found else { return Ok(ControlFlow::Break(())) };
         let (begun, mut last) = self.begun.unwrap_or((collection, collection.newest()));
-        if begun.id != collection.id || begun.sequence > collection.sequence {
-            // It went with its last document, and what is there under its name is another one.
+        if begun.id != collection.id {
+            // It went with its last document, and what is there under its name is another one. One that got its number goes on with
+            // numbers that no document has had, beyond those that are left to this scan.
             return Ok(ControlFlow::Break(()));
         }
         while !connection.is_in_the_way() {

@@ -83,6 +83,43 @@ fn a_collection_that_comes_and_goes_uses_up_no_numbers() {
     assert!(newest(&sql).unwrap() <= 4, "{:?}", newest(&sql));
 }
 
+/// A scan that lets its snapshot go and reads on would else have found what is no document of the collection that it began with.
+#[test]
+fn no_number_is_ever_another_documents() {
+    let mut farm = Farm::start();
+    let (app, other) = (farm.app("a"), farm.app("b"));
+    let (mut worker, mut neighbour) = (farm.worker(&app), farm.worker(&other));
+    let sql = rusqlite::Connection::open(farm.database()).unwrap();
+    let numbers = || {
+        let all = "SELECT min(id), max(id), count(*) FROM document";
+        sql.query_row(all, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, u64>(2)?))).unwrap()
+    };
+    let mut newest = 0;
+    for round in 0..4 {
+        let whose = if round % 2 == 0 { &mut worker } else { &mut neighbour };
+        whose.ds("c", Verb::InsertMany, "[{},{},{}]").unwrap();
+        let (first, last, count) = numbers();
+        assert!(first > newest && first >> 36 == 1 && count == 3, "{first} after {newest}, round {round}");
+        newest = last;
+        // The last one's go with its app.
+        if round < 3 {
+            assert_eq!(whose.number("c", Verb::Delete, "{}").unwrap(), 3.0);
+        }
+    }
+    farm.ask(fazt_protocol::registry::Ask::Remove { name: "b".to_owned() }).unwrap();
+    eventually(|| {
+        let left = "SELECT count(*) FROM removed_app";
+        (sql.query_row(left, [], |row| row.get::<_, i64>(0)).unwrap() == 0).then_some(())
+    });
+    worker.insert("d", "{}").unwrap();
+    assert!(numbers().0 > newest && numbers().0 >> 36 == 1, "{} after {newest}", numbers().0);
+    // Of one that has used up half of them the number is not given out again.
+    sql.execute_batch("UPDATE collection SET sequence = (1 << 35) + 1").unwrap();
+    assert_eq!(worker.number("d", Verb::Delete, "{}").unwrap(), 1.0);
+    worker.insert("e", "{}").unwrap();
+    assert_eq!(numbers().0 >> 36, 2);
+}
+
 #[test]
 fn a_number_that_would_be_another_ones_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -30,7 +30,7 @@ fn what_was_written_is_there_after_a_close() {
     let folder = tempfile::tempdir().unwrap();
     let mut farm = Farm::on(folder.path(), &Start::default()).unwrap();
     assert_eq!((farm.status.journal_mode.as_str(), farm.status.synchronous.as_str()), ("wal", "full"));
-    assert_eq!((farm.status.busy_timeout_ms, farm.status.schema), (5_000, 5));
+    assert_eq!((farm.status.busy_timeout_ms, farm.status.schema), (5_000, 6));
     let app = farm.app("a");
     farm.worker(&app).set("k", b"1").unwrap();
     farm.close();
