@@ -34,7 +34,6 @@ async fn answer(passage: &mut Passage, served: Arc<Served>) -> Result<Response<B
     let edge = &house.config.edge;
     let (body, _lease) = passage.read_body(edge.body_bytes).await?;
     let (app, answers) = (served.app.id, Arc::clone(&passage.session.budget.answers));
-    answers.check(app)?;
     // The limits count from here: how long a body takes is the client's affair, and has clocks of its own.
     let arrived = Instant::now();
     let lowered = served.app.manifest.timeout_ms.map(|ms| Duration::from_millis(ms.into()));

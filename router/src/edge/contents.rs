@@ -16,7 +16,7 @@ use bytes::Bytes;
 use fazt_protocol::registry::ContentEntry;
 use moka::sync::Cache;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::{
     config::Config,
@@ -31,8 +31,10 @@ use crate::{
 const OVERHEAD_BYTES: usize = 256;
 /// A content of so many bytes is large.
 const LARGE_BYTES: usize = 256 * 1024;
-/// Contents on their way from the store at once, in mebibytes; each counts for one at least.
+/// Large contents on their way from the store at once, in mebibytes; each counts for one at least.
 const LOADING_MIB: u32 = 128;
+/// Others on their way: 8 MiB together. Theirs is a queue of its own, so that none waits for what is large.
+const LOADING_SMALL: usize = 32;
 
 type Hash = [u8; 32];
 /// What became of a load, once that is known.
@@ -49,7 +51,16 @@ struct Shelf {
     held: Mutex<HashMap<Hash, Weak<Given>>>,
     /// Those on their way from the store.
     loading: Mutex<HashMap<Hash, watch::Receiver<Outcome>>>,
-    room: Semaphore,
+    turns: Turns,
+}
+
+/// Who may load now. The semaphores are never closed.
+#[derive(Debug)]
+struct Turns {
+    /// In mebibytes.
+    large: Semaphore,
+    /// In contents.
+    small: Semaphore,
 }
 
 /// A content in the cache. It is taken out when the cache has no room for it: the cache lets go of its entries only by and by.
@@ -84,7 +95,7 @@ impl Contents {
             kept: kept.eviction_listener(|_hash, kept: Kept, _cause| drop(kept.0.lock().take())).build(),
             held: Mutex::default(),
             loading: Mutex::default(),
-            room: Semaphore::new(LOADING_MIB as usize),
+            turns: Turns::new(),
         }))
     }
 
@@ -116,12 +127,10 @@ impl Contents {
         let (told, outcome) = watch::channel(None);
         loading.insert(hash, outcome.clone());
         drop(loading);
-        let mib = u32::try_from(content.size.div_ceil(1 << 20)).unwrap_or(u32::MAX).clamp(1, LOADING_MIB);
         let (shelf, store, size) = (Arc::clone(&self.0), store.clone(), content.size);
         tokio::spawn(async move {
             let loaded = {
-                // The semaphore is never closed.
-                let _turn = shelf.room.acquire_many(mib).await;
+                let _turn = shelf.turns.take(bytes).await;
                 ask(&store, hash, size).await.map(Bytes::from)
             };
             let given = loaded.map(|content| {
@@ -138,6 +147,21 @@ impl Contents {
 impl Kept {
     fn weight(&self) -> usize {
         self.0.lock().as_ref().map_or(0, Bytes::len).saturating_add(OVERHEAD_BYTES)
+    }
+}
+
+impl Turns {
+    fn new() -> Self {
+        Self { large: Semaphore::new(LOADING_MIB as usize), small: Semaphore::new(LOADING_SMALL) }
+    }
+
+    /// Waits until a content of so many bytes may be loaded.
+    async fn take(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        if bytes < LARGE_BYTES {
+            return self.small.acquire().await.ok();
+        }
+        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX).min(LOADING_MIB);
+        self.large.acquire_many(mib).await.ok()
     }
 }
 
@@ -198,5 +222,30 @@ async fn ask(store: &Store, hash: Hash, size: u64) -> Result<Vec<u8>, Fault> {
             tracing::warn!(%error, "a file's content could not be had");
             Err(Fault::new(Code::StoreUnavailable, "the store does not answer"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_small_content_waits_for_large_ones() {
+        let turns = Turns::new();
+        let now = async |bytes| {
+            tokio::select! {
+                biased;
+                turn = turns.take(bytes) => turn,
+                () = std::future::ready(()) => None,
+            }
+        };
+        let large = [now(100 << 20).await, now(28 << 20).await];
+        assert!(large.iter().all(Option::is_some) && now(LARGE_BYTES).await.is_none());
+        let small: Vec<_> = (0..LOADING_SMALL).map(|_| turns.small.try_acquire()).collect();
+        assert!(small.iter().all(Result::is_ok) && now(1).await.is_none(), "they are bounded too");
+        drop(small);
+        assert!(now(LARGE_BYTES - 1).await.is_some());
+        drop(large);
+        assert!(now(usize::MAX).await.is_some(), "one that is larger than all has all of it");
     }
 }

@@ -6,7 +6,7 @@
 //! ([`fazt_protocol::share`]): who visits one app, or many, keeps nobody from another. Small ones are not counted: how many
 //! connections there may be bounds those.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 pub(super) use fazt_protocol::share::Full;
@@ -23,8 +23,6 @@ pub(super) const SMALL_BYTES: usize = 16 * 1024;
 pub struct Room {
     /// In bytes.
     shares: Mutex<Shares>,
-    /// How many large answers of each app's code are on their way.
-    answers: Mutex<HashMap<u64, usize>>,
 }
 
 /// A part of the room; given back when it is dropped.
@@ -39,15 +37,14 @@ pub struct Lease {
 /// An answer that has its room for as long as anybody holds a byte of it.
 struct Answer {
     body: Vec<u8>,
-    app: u64,
-    place: Lease,
+    _place: Lease,
 }
 
 impl Room {
     /// Room of so many bytes.
     #[must_use]
     pub fn new(shares: Shares) -> Arc<Self> {
-        Arc::new(Self { shares: Mutex::new(shares), answers: Mutex::default() })
+        Arc::new(Self { shares: Mutex::new(shares) })
     }
 
     /// How many bytes of it are taken.
@@ -62,19 +59,8 @@ impl Room {
         Lease { room: Arc::clone(self), app, bytes: 0 }
     }
 
-    /// Refuses who would run for an answer that finds no room, before it runs; not who has no large one on its way: however
-    /// little others left, or its own files, a small answer needs none.
-    ///
-    /// # Errors
-    /// 503 where there is none.
-    pub fn check(&self, app: u64) -> Result<(), Fault> {
-        if !self.answers.lock().contains_key(&app) {
-            return Ok(());
-        }
-        self.shares.lock().fits(Some(app), SMALL_BYTES).map_err(|_full| full())
-    }
-
-    /// An app's answer with its room.
+    /// An app's answer with its room. Only now is it known whether it needs any: what of its app's finds none has run, and who
+    /// answers little is served whatever clients leave untaken.
     ///
     /// # Errors
     /// 503 where there is none.
@@ -82,11 +68,8 @@ impl Room {
         if body.len() <= SMALL_BYTES {
             return Ok(body.into());
         }
-        let place = self.place(app, body.len())?;
-        let mut answers = self.answers.lock();
-        let count = answers.entry(app).or_default();
-        *count = count.saturating_add(1);
-        Ok(Bytes::from_owner(Answer { body, app, place }))
+        let _place = self.place(app, body.len())?;
+        Ok(Bytes::from_owner(Answer { body, _place }))
     }
 
     /// Room for so many bytes of an app's answers.
@@ -131,16 +114,6 @@ impl Drop for Lease {
     }
 }
 
-impl Drop for Answer {
-    fn drop(&mut self) {
-        let mut answers = self.place.room.answers.lock();
-        match answers.get_mut(&self.app) {
-            Some(count) if *count > 1 => *count = count.saturating_sub(1),
-            _ => drop(answers.remove(&self.app)),
-        }
-    }
-}
-
 impl AsRef<[u8]> for Answer {
     fn as_ref(&self) -> &[u8] {
         &self.body
@@ -148,7 +121,7 @@ impl AsRef<[u8]> for Answer {
 }
 
 fn full() -> Fault {
-    Fault::new(Code::Overloaded, "the answers that were not taken yet leave no room for another one")
+    Fault::new(Code::Overloaded, "the answers that were not taken yet leave no room for another large one")
 }
 
 #[cfg(test)]
@@ -162,11 +135,10 @@ mod tests {
         let room = Room::new(Shares::new(4 * LARGE, 2));
         let keep = |app: u64| room.keep(app, vec![0; LARGE]);
         let (first, second) = (keep(1).unwrap(), keep(1).unwrap());
-        assert!(keep(1).is_err() && room.check(1).is_err(), "half of it");
+        assert!(keep(1).is_err(), "half of it");
         assert!(room.keep(1, vec![0; SMALL_BYTES]).is_ok(), "small ones need none");
         let others = keep(2).unwrap();
-        assert!(keep(3).is_err() && room.check(3).is_ok(), "half of what is left");
-        assert!(Room::new(Shares::new(SMALL_BYTES, 2)).check(1).is_ok(), "small ones need none");
+        assert!(keep(3).is_err(), "half of what is left");
         drop(others);
         let part = first.slice(..1);
         drop(first);
@@ -174,7 +146,7 @@ mod tests {
         drop(part);
         assert!(keep(1).is_ok());
         drop(second);
-        assert!(room.shares.lock().is_whole() && room.answers.lock().is_empty(), "all of it is back");
+        assert!(room.shares.lock().is_whole(), "all of it is back");
     }
 
     #[test]
@@ -182,7 +154,6 @@ mod tests {
         let room = Room::new(Shares::new(4 * LARGE, 2));
         let places = (room.place_anyway(1, 2 * LARGE), room.place_anyway(1, LARGE));
         assert!(room.place(1, 1).is_err() && room.place(2, LARGE).is_err());
-        assert!(room.check(1).is_ok(), "what its code answers may be small");
         drop(places);
         assert!(room.place(2, LARGE).is_ok() && room.shares.lock().is_whole());
     }

@@ -113,7 +113,8 @@ fn whoever_has_no_answer_on_its_way_has_room_for_one_whatever_others_hold() {
         assert_eq!(answer_of(&farm, &app, LARGEST).body.len(), LARGEST, "{app}");
         await_held(&farm, "answerBytes", number);
         wires.extend(hold_answers(&farm, &app, share));
-        assert_eq!(answer_of(&farm, &app, 1).code(), "overloaded", "{app} has its share");
+        assert_eq!(answer_of(&farm, &app, SMALL + 1).code(), "overloaded", "{app} has its share");
+        assert_eq!(answer_of(&farm, &app, SMALL).body.len(), SMALL, "{app} answers what is small");
     }
     let seventeenth = name(SURE);
     assert_eq!(answer_of(&farm, &seventeenth, SMALL + 1).code(), "overloaded", "one more than promised");
