@@ -119,7 +119,8 @@ impl Store {
     /// [`Unanswered`].
     pub fn ask(&mut self, question: &Question<'_>) -> Result<Answered, Unanswered> {
         let now = Instant::now();
-        let within = self.deadline.saturating_duration_since(now).min(self.most);
+        let most = if question.op.is_load() { Duration::MAX } else { self.most };
+        let within = self.deadline.saturating_duration_since(now).min(most);
         if within.is_zero() {
             return Err(refused(Code::Timeout, "the request's time is over", false));
         }

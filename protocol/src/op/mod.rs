@@ -210,6 +210,13 @@ impl Op {
         }
     }
 
+    /// Whether it is a load's, which may take as long as the load: no app waits within it, and how much it brings is not known
+    /// before.
+    #[must_use]
+    pub fn is_load(&self) -> bool {
+        matches!(self, Self::Files(files::Op::Sources))
+    }
+
     /// The collection, for documents.
     #[must_use]
     pub fn collection(&self) -> Option<&str> {

@@ -23,6 +23,7 @@ use tokio::time::{error::Elapsed, timeout};
 use super::{
     account::Exchange,
     death::Death,
+    idleness,
     job::Job,
     keeper::{Fate, Keeper},
 };
@@ -36,6 +37,8 @@ use crate::{
 /// otherwise: who finds all places taken by apps that do not load gets the first one that is given up. The most sources that
 /// an app may have take a third of it (docs/capacity.md).
 const LOAD_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// CPU time of a load below which one that was late was kept from the CPU by others, or waited for the store: half of what it had.
+const LOAD_CPU: Duration = Duration::from_millis(750);
 /// The most that a new channel for a bound worker may take: from the store, and again until the worker has it.
 const REBIND_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -156,9 +159,11 @@ impl Keeper {
     }
 
     /// What a worker that did not load costs its app. That the store is away we see; that it was slow is the worker's word,
-    /// which is not doubted now and then.
+    /// which is not doubted now and then; nor is one that was late with little CPU time, which a loaded machine makes of most.
     fn why_unloaded(&self, why: &Unloaded, app: u64) -> Code {
-        let (said, is_up) = (why.storage(), self.store.is_up());
+        let was_kept =
+            matches!(why, Unloaded::Late) && idleness::used(self.life.pid).is_some_and(|used| used < LOAD_CPU);
+        let (said, is_up) = (why.storage().or(was_kept.then_some(Code::Overloaded)), self.store.is_up());
         match said {
             _ if !is_up => said.unwrap_or(Code::StoreUnavailable),
             Some(code) => {

@@ -78,6 +78,12 @@ impl Idleness {
     }
 }
 
+/// CPU time that a process has used since its birth; none where it is gone.
+#[must_use]
+pub fn used(pid: i32) -> Option<Duration> {
+    cpu(clock_getcpuclockid(Pid::from_raw(pid)).ok())
+}
+
 impl Life {
     fn new(cpu: Option<Duration>, resident: u64, heap_bytes: u64) -> Self {
         Self {

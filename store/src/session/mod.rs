@@ -17,7 +17,7 @@ use fazt_protocol::{
     frame::Inbox,
     id::RequestId,
     limit::SLOW_OP_MS,
-    op::{Ask, Code, Refusal, ToStore},
+    op::{Ask, Code, Op, Refusal, ToStore},
 };
 use tokio::{
     net::UnixStream,
@@ -148,9 +148,9 @@ impl Session {
                         return Err(Breach { said: "Chunk", phase: "no body is coming" }.into());
                     };
                     intake.push(part)?;
-                    let Asked { leash, request_ends_ns, .. } = &intake.asked;
+                    let Asked { leash, op, request_ends_ns, .. } = &intake.asked;
                     if !leash.is_past() {
-                        leash.extend(latest_ns(&self.channel, *request_ends_ns));
+                        leash.extend(latest_ns(&self.channel, op, *request_ends_ns));
                     }
                     self.settle();
                 }
@@ -170,7 +170,7 @@ impl Session {
             Ok((request, ends_ns)) => (None, request, ends_ns),
             Err(refusal) => (Some(refusal), self.leave.request().unwrap_or_else(RequestId::generate), asked_ns),
         };
-        let leash = Leash::until(latest_ns(&self.channel, request_ends_ns).min(ask.until_ns));
+        let leash = Leash::until(latest_ns(&self.channel, &ask.op, request_ends_ns).min(ask.until_ns));
         let refused = refused.or_else(|| once::check(ask.once.as_deref(), &ask.op).err());
         let Ask { number, once, op, .. } = ask;
         let asked = Asked { number, once, op, request, leash, asked_ns, request_ends_ns };
@@ -261,7 +261,10 @@ impl Session {
 }
 
 /// The latest deadline of one op, or of one part of its body, that begins now.
-fn latest_ns(channel: &Channel, request_ends_ns: u64) -> u64 {
+fn latest_ns(channel: &Channel, op: &Op, request_ends_ns: u64) -> u64 {
+    if op.is_load() {
+        return request_ends_ns;
+    }
     let most_ns = u64::from(channel.storage_ms).saturating_mul(1_000_000);
     clock::now_ns().saturating_add(most_ns).min(request_ends_ns)
 }

@@ -275,6 +275,11 @@ fn a_worker_that_does_not_load_is_given_up() {
         let told = farm.app(name).get("/api/honest?x");
         let early = name == "twice" && told.status == 200;
         assert!(early || [502, 503, 504].contains(&told.status), "{name}: {} {}", told.status, told.text());
+        if name == "unready" {
+            // It has used no CPU time: as far as the router knows others had it all.
+            assert_eq!(told.code(), "overloaded", "{}", told.text());
+            assert!(told.header("retry-after").is_some());
+        }
         assert_eq!(farm.app("echo").get("/api/?here").text(), "here");
     }
     watch.close();

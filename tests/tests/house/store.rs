@@ -87,6 +87,15 @@ fn an_uncaught_storage_timeout_is_the_requests_end() {
     assert!(answer.json()["error"].as_str().unwrap().contains("TIMEOUT"), "{}", answer.text());
 }
 
+/// It brings all of an app's sources at once, and has its own time for that.
+#[test]
+fn an_app_may_take_longer_to_be_loaded_than_one_storage_call() {
+    let farm = Setup::new(1).flag("--storage-timeout", "100ms").variable("FAZT_STORE_TEST_DELAY", "300..300ms").start();
+    let app = farm.script("app", "if (request.query.get) fazt.storage.kv.get('k'); respond('here')");
+    assert_eq!(app.get("/api/").text(), "here");
+    assert_eq!(app.get("/api/?get=1").code(), "storage_timeout");
+}
+
 #[test]
 fn slow_ops_are_logged_with_their_request() {
     let farm = Setup::new(2).variable("FAZT_STORE_TEST_DELAY", "120..130ms").start();
