@@ -23,6 +23,8 @@ struct Runtime {
     #[serde(default)]
     queued: u64,
     #[serde(default)]
+    spares: u64,
+    #[serde(default)]
     total_executions: u64,
     #[serde(default)]
     timeouts: u64,
@@ -79,8 +81,10 @@ pub(crate) fn run(watch: bool, client: &Client, output: &Output) -> Result<(), F
 }
 
 fn print(runtime: Runtime, output: &Output) -> Result<(), Failure> {
-    let Runtime { pool_size, available, in_use, queued, .. } = runtime;
-    output.line(&format!("{pool_size} workers: {available} available, {in_use} in use, {queued} requests wait"))?;
+    let Runtime { pool_size, available, in_use, queued, spares, .. } = runtime;
+    output.line(&format!(
+        "{pool_size} workers: {available} available, {in_use} in use, {queued} requests wait; {spares} spare"
+    ))?;
     let Runtime { total_executions, timeouts, crashes, respawns, .. } = runtime;
     output.line(&format!(
         "up {}: {total_executions} requests run, {timeouts} timed out, {crashes} crashed, {respawns} workers replaced",

@@ -126,7 +126,7 @@ fn followed_logs_begin_where_the_page_ends() {
 }
 
 const RUNTIME: &str = r#"{ "poolSize": 2, "available": 1, "inUse": 1, "totalExecutions": 1547, "timeouts": 12,
-    "avgExecutionMs": 23.1, "interrupted": 9, "killed": 3, "queued": 0, "spawning": 0, "standIns": 0, "crashes": 1,
+    "avgExecutionMs": 23.1, "interrupted": 9, "killed": 3, "queued": 0, "spares": 1, "spawning": 0, "standIns": 0, "crashes": 1,
     "respawns": 13, "uptimeMs": 3723004.2, "apps": [], "store": {}, "workers": [
       { "id": 1, "pid": 4711, "app": "todo", "version": 2, "state": "busy", "ageMs": 1000.5, "served": 9,
         "rssBytes": 2097152, "request": "req_1", "phase": "execute", "forMs": 12.4 },
@@ -140,7 +140,7 @@ fn the_pool_is_a_table() {
     let peer = Peer::json(200, RUNTIME);
     let ended = peer.fazt(&["status"]);
     let lines = ended.stdout.lines().collect::<Vec<_>>();
-    assert_eq!(lines[0], "2 workers: 1 available, 1 in use, 0 requests wait", "{ended:?}");
+    assert_eq!(lines[0], "2 workers: 1 available, 1 in use, 0 requests wait; 1 spare", "{ended:?}");
     assert_eq!(lines[1], "up 1h 2m: 1547 requests run, 12 timed out, 1 crashed, 13 workers replaced");
     let words = |index: usize| lines[index].split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(words(3), "WORKER PID APP STATE AGE SERVED RSS REQUEST");
