@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::SeqCst},
 };
 
+use fazt_protocol::{clock, op::Op};
 use tokio::{net::UnixStream, sync::Notify};
 
 use super::outlet::Outlet;
@@ -21,7 +22,7 @@ pub(crate) struct Channel {
     /// The version whose files it may read.
     pub(crate) version: u64,
     /// One op, in milliseconds, at most.
-    pub(crate) storage_ms: u32,
+    storage_ms: u32,
     pub(crate) outlet: Outlet,
     /// Tells the session to end.
     pub(crate) end: Notify,
@@ -53,6 +54,15 @@ impl Channel {
     /// The right to answer it, given once.
     pub(crate) fn claim(&self, number: u64) -> bool {
         self.in_hand.compare_exchange(number, NONE, SeqCst, SeqCst).is_ok()
+    }
+
+    /// The latest deadline of an op, or of one part of it, that begins now: of a load its request's end.
+    pub(crate) fn latest_ns(&self, op: &Op, request_ends_ns: u64) -> u64 {
+        if op.is_load() {
+            return request_ends_ns;
+        }
+        let most_ns = u64::from(self.storage_ms).saturating_mul(1_000_000);
+        clock::now_ns().saturating_add(most_ns).min(request_ends_ns)
     }
 
     /// Whether that question still waits for its answer.

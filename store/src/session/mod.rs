@@ -17,7 +17,7 @@ use fazt_protocol::{
     frame::Inbox,
     id::RequestId,
     limit::SLOW_OP_MS,
-    op::{Ask, Code, Op, Refusal, ToStore},
+    op::{Ask, Code, Refusal, ToStore},
 };
 use tokio::{
     net::UnixStream,
@@ -150,7 +150,7 @@ impl Session {
                     intake.push(part)?;
                     let Asked { leash, op, request_ends_ns, .. } = &intake.asked;
                     if !leash.is_past() {
-                        leash.extend(latest_ns(&self.channel, op, *request_ends_ns));
+                        leash.extend(self.channel.latest_ns(op, *request_ends_ns));
                     }
                     self.settle();
                 }
@@ -170,7 +170,7 @@ impl Session {
             Ok((request, ends_ns)) => (None, request, ends_ns),
             Err(refusal) => (Some(refusal), self.leave.request().unwrap_or_else(RequestId::generate), asked_ns),
         };
-        let leash = Leash::until(latest_ns(&self.channel, &ask.op, request_ends_ns).min(ask.until_ns));
+        let leash = Leash::until(self.channel.latest_ns(&ask.op, request_ends_ns).min(ask.until_ns));
         let refused = refused.or_else(|| once::check(ask.once.as_deref(), &ask.op).err());
         let Ask { number, once, op, .. } = ask;
         let asked = Asked { number, once, op, request, leash, asked_ns, request_ends_ns };
@@ -258,13 +258,4 @@ impl Session {
             self.refuse(away.number, away.asked_ns, Refusal { unknown, ..late() });
         }
     }
-}
-
-/// The latest deadline of one op, or of one part of its body, that begins now.
-fn latest_ns(channel: &Channel, op: &Op, request_ends_ns: u64) -> u64 {
-    if op.is_load() {
-        return request_ends_ns;
-    }
-    let most_ns = u64::from(channel.storage_ms).saturating_mul(1_000_000);
-    clock::now_ns().saturating_add(most_ns).min(request_ends_ns)
 }

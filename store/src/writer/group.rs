@@ -5,10 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fazt_protocol::{
-    clock,
-    op::{Op, Refusal},
-};
+use fazt_protocol::op::{Op, Refusal};
 use rusqlite::ErrorCode;
 
 use super::{
@@ -210,8 +207,7 @@ impl<'a> Group<'a> {
 
     /// The next step of a blob has a deadline of its own.
     fn step_on(&self, question: Box<Job>) {
-        let most_ns = u64::from(question.channel.storage_ms).saturating_mul(1_000_000);
-        question.leash.extend(clock::now_ns().saturating_add(most_ns).min(question.ends_ns));
+        question.leash.extend(question.channel.latest_ns(&question.op, question.ends_ns));
         self.store.writes.put_back(vec![(question.channel.app, Write::Op(question))]);
     }
 
