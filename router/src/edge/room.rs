@@ -68,8 +68,7 @@ impl Room {
         if body.len() <= SMALL_BYTES {
             return Ok(body.into());
         }
-        let _place = self.place(app, body.len())?;
-        Ok(Bytes::from_owner(Answer { body, _place }))
+        Ok(Bytes::from_owner(Answer { _place: self.place(app, body.len())?, body }))
     }
 
     /// Room for so many bytes of an app's answers.

@@ -161,11 +161,13 @@ impl Keeper {
     /// What a worker that did not load costs its app. That the store is away we see; that it was slow is the worker's word,
     /// which is not doubted now and then; nor is one that was late with little CPU time, which a loaded machine makes of most.
     fn why_unloaded(&self, why: &Unloaded, app: u64) -> Code {
-        let was_kept =
-            matches!(why, Unloaded::Late) && idleness::used(self.life.pid).is_some_and(|used| used < LOAD_CPU);
-        let (said, is_up) = (why.storage().or(was_kept.then_some(Code::Overloaded)), self.store.is_up());
-        match said {
-            _ if !is_up => said.unwrap_or(Code::StoreUnavailable),
+        let said = why.storage();
+        if !self.store.is_up() {
+            return said.unwrap_or(Code::StoreUnavailable);
+        }
+        let had_little = || idleness::used(self.life.pid).is_some_and(|used| used < LOAD_CPU);
+        let was_starved = matches!(why, Unloaded::Late) && had_little();
+        match said.or(was_starved.then_some(Code::Overloaded)) {
             Some(code) => {
                 self.ground.wear(app);
                 code
