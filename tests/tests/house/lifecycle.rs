@@ -126,7 +126,7 @@ fn ends_well(to: impl Fn(&Farm)) {
     assert_eq!(status.code(), Some(0), "{}", farm.log.text());
     assert!(load.reset.load(SeqCst) <= 8, "{} connections were reset", load.reset.load(SeqCst));
     // The kernel takes them along, and some may still be on their way.
-    eventually(seconds(10), "no child is left", || !children.iter().any(process::Process::is_alive));
+    eventually(promised(seconds(1)), "no child is left", || !children.iter().any(process::Process::is_alive));
     let said = farm.log.said("request");
     let finished = said.iter().filter(|event| event["app"] == "app" && event["status"] == 200).count();
     assert!(finished >= load.answered.load(SeqCst), "{finished} logged of {}", load.answered.load(SeqCst));
@@ -162,7 +162,7 @@ fn a_second_signal_ends_it_at_once() {
     let status = farm.ended(seconds(1));
     assert_eq!(status.code(), Some(130));
     assert!(asking.join().unwrap());
-    eventually(seconds(10), "no process is left", || !children.iter().any(process::Process::is_alive));
+    eventually(promised(seconds(1)), "no process is left", || !children.iter().any(process::Process::is_alive));
 }
 
 #[test]

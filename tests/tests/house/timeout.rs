@@ -11,7 +11,7 @@ use fazt_tests::{
     oracle::{canary::Canary, census::Census},
     process,
     setup::Setup,
-    wait::{PATIENCE, eventually, millis, promised},
+    wait::{PATIENCE, eventually, millis, promised, seconds},
 };
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ fn times_out(farm: &Farm, app: &App, within: Duration) -> Result<i32, String> {
     let line = farm.log.one_finished(&answer.id());
     assert_eq!(line["outcome"], "timeout", "{line}");
     let pid = i32::try_from(line["worker"].as_i64().unwrap()).unwrap();
-    eventually(PATIENCE, "its process is gone", || !process::is_worker(pid));
+    eventually(promised(seconds(1)), "its process is gone", || !process::is_worker(pid));
     Ok(pid)
 }
 
@@ -63,7 +63,9 @@ fn an_endless_loop_costs_its_caller_a_second_and_nobody_else_anything() {
     let app = farm.script("evil", "for(;;){}");
     let census = Census::take(&farm);
     let first = times_out(&farm, &app, millis(1_200)).unwrap();
-    eventually(PATIENCE, "a successor is there", || farm.workers().len() == 3 && !farm.workers().contains(&first));
+    eventually(promised(seconds(1)), "a successor is there", || {
+        farm.workers().len() == 3 && !farm.workers().contains(&first)
+    });
     let second = times_out(&farm, &app, millis(1_200)).unwrap();
     assert_ne!(first, second);
     canary.sings(10);
@@ -237,7 +239,7 @@ fn memory_has_an_end() {
             wrong.push(format!("- {script}\n    {} {}", answer.status, answer.text()));
         }
         let pid = farm.worker_of(&answer);
-        eventually(PATIENCE, "its process is gone", || !farm.workers().contains(&pid));
+        eventually(promised(seconds(2)), "its process is gone", || !farm.workers().contains(&pid));
     }
     // A request that swallows it may answer; its process serves no more either way.
     let app = farm.script(
@@ -246,7 +248,7 @@ fn memory_has_an_end() {
     );
     let answer = app.get("/api/");
     let pid = farm.worker_of(&answer);
-    eventually(PATIENCE, "its process is gone", || !farm.workers().contains(&pid));
+    eventually(promised(seconds(2)), "its process is gone", || !farm.workers().contains(&pid));
     canary.was_well();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
